@@ -1,0 +1,284 @@
+"""① apply: a batch of records into the state, in one transaction with the position it brings the source to."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select, update
+
+from connectors.change import (
+    Broken,
+    Change,
+    Message,
+    Operation,
+    Position,
+    Record,
+    SnapshotNotice,
+    Truncate,
+)
+from sync.apply.raising import Raising
+from sync.apply.rows import Fold, Rows
+from sync.apply.snapshots import INITIAL, Snapshot
+from sync.apply.transactions import opened
+from sync.errors import Fenced, Undecodable
+from sync.mapping.plan import TablePlan
+from sync.state.database import State
+from sync.state.documents import Documents, Priority, Raise
+from sync.state.registry import APPLIED, DEAD_LETTER, MARKER, SOURCE, Registered, next_sequence
+
+MARKER_PREFIX = "headrace"
+SWEEP_PAGE = 5_000
+
+
+@dataclass
+class Progress:
+    """How far a source is applied, as this worker knows it. Another worker's step makes it stale: Fenced."""
+
+    id: int
+    epoch: int
+    offset: int
+    database_position: tuple[int, ...] | None
+    open_transaction: str | None
+    loaded: bool
+    snapshot: Snapshot
+    committed_at: int
+    topic_id: str | None
+    last_hash: str | None
+
+    @property
+    def position(self) -> Position:
+        return Position(self.epoch, self.offset)
+
+
+def read_progress(connection: Connection, source_id: int) -> Progress:
+    row = connection.execute(select(SOURCE).where(SOURCE.c.id == source_id)).one()
+    return Progress(
+        id=row.id,
+        epoch=row.epoch,
+        offset=row.offset_,
+        database_position=tuple(json.loads(row.database_position)) if row.database_position else None,
+        open_transaction=row.open_transaction,
+        loaded=row.loaded,
+        snapshot=Snapshot.from_json(row.snapshot),
+        committed_at=row.committed_at,
+        topic_id=row.topic_id,
+        last_hash=row.last_hash,
+    )
+
+
+class Applier:
+    """Applies one source's records. Not for use by two threads at once."""
+
+    def __init__(self, state: State, registered: Registered, source: str, *, max_text_bytes: int) -> None:
+        self.state, self.registered, self.source = state, registered, source
+        self.source_id = registered.sources[source]
+        self.documents = Documents(state)
+        self.rows = Rows(state, registered, max_text_bytes)
+        self.raising = Raising(registered, self.documents)
+        self._tables = {table.database_name: table for table in registered.tables_of(source)}
+        self.progress = self.reload()
+
+    def reload(self) -> Progress:
+        """Read how far the source is applied; to be called on every assignment."""
+        with self.state.read() as connection:
+            self.progress = read_progress(connection, self.source_id)
+        return self.progress
+
+    def apply(self, records: Sequence[Record], last_hash: str | None = None) -> Progress:
+        """Apply ``records``, all of them or none. Raises Fenced when another worker moved the source on."""
+        expected = self.progress
+        batch = _Batch(self, read_back(expected), records)
+        with self.state.write() as connection:
+            self._check(connection, expected)
+            batch.run(connection)
+            batch.progress.last_hash = last_hash or expected.last_hash
+            self._move(connection, batch)
+        self.progress = batch.progress
+        return self.progress
+
+    def _check(self, connection: Connection, expected: Progress) -> None:
+        found = connection.execute(
+            select(SOURCE.c.epoch, SOURCE.c.offset_).where(SOURCE.c.id == self.source_id).with_for_update()
+        ).one_or_none()
+        if found is None or tuple(found) != (expected.epoch, expected.offset):
+            raise Fenced(f"{self.registered.name}.{self.source}: another worker applied past {expected.position}")
+
+    def _move(self, connection: Connection, batch: _Batch) -> None:
+        now = batch.progress
+        connection.execute(
+            update(SOURCE)
+            .where(SOURCE.c.id == self.source_id)
+            .values(
+                offset_=now.offset,
+                database_position=json.dumps(now.database_position) if now.database_position else None,
+                open_transaction=now.open_transaction,
+                loaded=now.loaded,
+                snapshot=now.snapshot.to_json(),
+                committed_at=now.committed_at,
+                last_hash=now.last_hash,
+                heard_at=time.time(),
+                trouble=None,
+            )
+        )
+        connection.execute(
+            insert(APPLIED).values(
+                source_id=self.source_id,
+                sequence=batch.last_sequence,
+                offset_=now.offset,
+                committed_at=now.committed_at,
+            )
+        )
+
+    def table(self, database_name: str) -> TablePlan | None:
+        return self._tables.get(database_name)
+
+
+def read_back(progress: Progress) -> Progress:
+    """A copy to move on: the original stays what the state says until the transaction is committed."""
+    return Progress(**{**progress.__dict__, "snapshot": Snapshot.from_json(progress.snapshot.to_json())})
+
+
+class _Batch:
+    """One batch on its way into the state."""
+
+    def __init__(self, applier: Applier, progress: Progress, records: Sequence[Record]) -> None:
+        self.applier, self.progress, self.records = applier, progress, records
+        self.pending: list[tuple[TablePlan, Change, Raise]] = []
+        self.last_sequence = 0
+        self.connection: Connection
+
+    def run(self, connection: Connection) -> None:
+        self.connection = connection
+        first = next_sequence(connection, self.applier.registered.name, len(self.records))
+        self.last_sequence = first + len(self.records) - 1
+        for sequence, record in enumerate(self.records, first):
+            self._take(record, sequence)
+        self._flush()
+        self.progress.offset = self.records[-1].offset
+
+    def _take(self, record: Record, sequence: int) -> None:
+        if isinstance(record, Change | Truncate | Message) and self._stale(record):
+            return
+        self.progress.open_transaction = opened(self.progress.open_transaction, record)
+        if isinstance(record, Change):
+            self._change(record, sequence)
+        elif isinstance(record, Truncate):
+            self._truncate(record, sequence)
+        elif isinstance(record, Message):
+            self._message(record, sequence)
+        elif isinstance(record, SnapshotNotice):
+            self._notice(record, sequence)
+        elif isinstance(record, Broken):
+            self._dead(record.offset, record.reason)
+
+    def _stale(self, record: Change | Truncate | Message) -> bool:
+        """Whether this is sent again from below the highest database position applied.
+
+        Two halves of a key change share one position, so an equal one passes. A position whose first part
+        is 0 (no commit known yet, right after a connector's start) cannot be compared and passes.
+        """
+        position = record.database_position
+        if position is None or position[0] == 0:
+            return False
+        highest = self.progress.database_position
+        if highest is not None and position < highest:
+            return True
+        self.progress.database_position = position
+        return False
+
+    def _change(self, change: Change, sequence: int) -> None:
+        self._commit_time(change)
+        table = self.applier.table(change.table)
+        if table is not None:
+            cause = f"{table.name} {change.operation.value}"
+            self.pending.append((table, change, Raise(sequence, change.committed_at, cause)))
+
+    def _commit_time(self, record: Record) -> None:
+        self.progress.committed_at = max(self.progress.committed_at, record.committed_at)
+
+    def _message(self, message: Message, sequence: int) -> None:
+        self._commit_time(message)
+        if message.prefix == MARKER_PREFIX:
+            self.connection.execute(
+                self.applier.state.insert(MARKER)
+                .values(
+                    token=message.content, source_id=self.progress.id, sequence=sequence, seen_at=time.time()
+                )
+                .on_conflict_do_nothing()
+            )
+
+    def _truncate(self, truncate: Truncate, sequence: int) -> None:
+        self._commit_time(truncate)
+        table = self.applier.table(truncate.table)
+        if table is None:
+            return
+        self._flush()
+        self.applier.rows.truncate(self.connection, table.name)
+        if self.progress.loaded:
+            why = Raise(sequence, truncate.committed_at, f"{table.name} truncate")
+            self.applier.raising.raise_all(self.connection, table.name, why, Priority.fan_out)
+
+    def _dead(self, offset: int, reason: str) -> None:
+        self.connection.execute(
+            insert(DEAD_LETTER).values(
+                mapping=self.applier.registered.name,
+                source=self.applier.source,
+                epoch=self.progress.epoch,
+                offset_=offset,
+                reason=reason,
+                found_at=time.time(),
+            )
+        )
+
+    def _flush(self) -> None:
+        """Fold what is pending into rows and references, and owe the documents it touches."""
+        if not self.pending:
+            return
+        applier, snapshot = self.applier, self.progress.snapshot
+        fold = Fold(applier.rows, self.connection)
+        fold.load([(table, change) for table, change, _ in self.pending])
+        repair = any(change.operation is Operation.read for _, change, _ in self.pending)
+        for table, change, why in self.pending:
+            try:
+                fold.add(table, change, why)
+            except Undecodable as exc:
+                self._dead(change.offset, str(exc))
+        self.pending = []
+        touched = fold.touched()
+        again = snapshot.under_way and snapshot.number > 1
+        applier.rows.store(self.connection, fold, touched, snapshot.number, mark_shown=again)
+        if self.progress.loaded:
+            applier.raising.raise_touched(self.connection, touched, repair=repair)
+        else:
+            applier.raising.ensure(self.connection, touched)
+
+    def _notice(self, notice: SnapshotNotice, sequence: int) -> None:
+        self._flush()
+        if not self.progress.snapshot.notice(notice):
+            return
+        why = Raise(sequence, self.progress.committed_at or notice.committed_at, "snapshot")
+        if self.progress.snapshot.number > 1:
+            self._sweep(why)
+        if self.progress.snapshot.kind == INITIAL and not self.progress.loaded:
+            self.progress.loaded = True
+            for kind in self.applier.raising.kinds:
+                self.applier.documents.raise_where(self.connection, kind.id, None, why, Priority.backfill)
+
+    def _sweep(self, why: Raise) -> None:
+        """Rows that a whole snapshot did not show are gone: delete them as if their deletes had come."""
+        applier, snapshot = self.applier, self.progress.snapshot
+        for table in applier.registered.tables_of(applier.source):
+            if not snapshot.sweepable(table.database_name):
+                continue
+            while unseen := applier.rows.unseen(self.connection, table.name, snapshot.number, SWEEP_PAGE):
+                fold = Fold(applier.rows, self.connection)
+                for key, row in unseen.items():
+                    fold.before[table.name, key], fold.after[table.name, key] = row, None
+                    fold.why[table.name, key] = why
+                touched = fold.touched()
+                applier.rows.store(self.connection, fold, touched, snapshot.number, mark_shown=False)
+                if self.progress.loaded:
+                    applier.raising.raise_touched(self.connection, touched, repair=True)

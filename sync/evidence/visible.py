@@ -1,0 +1,74 @@
+"""③ evidence: whether everything committed before a marker is searchable, for those who wait for their own write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from sync.state.database import State
+from sync.state.registry import DOCUMENT, MARKER, SOURCE, Registered
+
+LOOK_EVERY = 0.005  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """``yes``: everything committed before the marker is searchable; parked documents are named beside it."""
+
+    yes: bool
+    seen: bool  # the marker came out of the source's log
+    owed: int
+    parked: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+def visible(
+    connection: Connection, registered: Registered, tokens: Collection[str], document: tuple[int, str] | None = None
+) -> Visible:
+    """Whether all that was committed before these markers (one a source) is searchable, for all documents or one."""
+    sequences = connection.execute(select(MARKER.c.sequence).where(MARKER.c.token.in_(tokens))).scalars().all()
+    if len(sequences) < len(tokens):
+        return Visible(False, False, 0)
+    mine = [DOCUMENT.c.type_id.in_([kind.id for kind in registered.kinds.values()])]
+    if document is not None:
+        mine = [DOCUMENT.c.type_id == document[0], DOCUMENT.c.key == document[1]]
+    loading = connection.execute(
+        select(func.count()).where(SOURCE.c.mapping == registered.name, SOURCE.c.loaded.is_(False))
+    ).scalar_one()
+    owed = connection.execute(
+        select(func.count()).where(*mine, DOCUMENT.c.priority.is_not(None), DOCUMENT.c.owed_from <= max(sequences))
+    ).scalar_one()
+    parked = connection.execute(
+        select(DOCUMENT.c.key, DOCUMENT.c.parked).where(*mine, DOCUMENT.c.parked.is_not(None)).limit(20)
+    ).all()
+    return Visible(
+        owed == 0 and not loading and not parked,
+        True,
+        owed,
+        tuple(row.key for row in parked),
+        tuple(row.parked for row in parked),
+    )
+
+
+def wait(
+    state: State,
+    registered: Registered,
+    tokens: Collection[str],
+    timeout: float,
+    document: tuple[int, str] | None = None,
+    looked: Callable[[Visible], None] | None = None,
+) -> Visible:
+    """Look until visible, or until nothing but parked documents is in the way, or for ``timeout`` seconds."""
+    end = time.monotonic() + timeout
+    while True:
+        with state.read() as connection:
+            found = visible(connection, registered, tokens, document)
+        if looked:
+            looked(found)
+        if found.yes or (found.seen and not found.owed and found.parked) or time.monotonic() >= end:
+            return found
+        time.sleep(LOOK_EVERY)
+

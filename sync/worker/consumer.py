@@ -1,0 +1,206 @@
+"""The worker's way of consuming: a Faust app whose position stands in the state, not in the consumer group.
+
+faust-streaming 0.15.3 and aiokafka 0.14.0, private methods overridden: both are pinned, and
+tests/unit/test_consumer.py fails when a version no longer has what is overridden here. Why overriding at all:
+
+- the stock seek goes to the group's committed offset; ours must go to ``progress`` (design §2);
+- stock Faust spends 50 µs on every message, which is more than applying it costs; here a message that
+  travels through Faust is a whole fetch (``Fetched``), so its cost is shared by thousands of records;
+- the stock fetch waits up to 1.5 s when other partitions are idle;
+- acknowledgements are a courtesy for those who watch the group's lag, so their gaps need no tracking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import uvloop
+
+uvloop.install()  # before Faust makes a loop
+
+import faust  # noqa: E402
+import faust.streams  # noqa: E402
+from faust.transport.drivers import aiokafka as driver  # noqa: E402
+
+# The pure-Python stream acknowledges events of an earlier assignment.
+assert faust.streams._CStreamIterator is not None, "faust-streaming must be installed with its C extensions"
+
+SETTINGS: dict[str, Any] = {
+    "store": "memory://",
+    "processing_guarantee": "at_least_once",
+    "topic_allow_declare": False,
+    "topic_disable_leader": True,
+    "table_standby_replicas": 0,
+    "key_serializer": "raw",
+    "value_serializer": "raw",
+    "stream_buffer_maxsize": 2,  # fetches, not records: the next one is prefetched while one is applied
+    "broker_commit_interval": 1.0,
+    "broker_session_timeout": 10,
+    "broker_heartbeat_interval": 2,
+    "broker_rebalance_timeout": 20,
+    "broker_request_timeout": 40,
+    # A stall longer than this kills the consumer for ever, silently: a long outage of the state must not.
+    "broker_max_poll_interval": 86400,
+    "consumer_max_fetch_size": 4 << 20,
+    "consumer_metadata_max_age_ms": 10_000,
+    "web_enabled": False,
+    "web_tables_enabled": False,
+    "web_router_enabled": False,
+}
+FETCH_WAIT_MS = 50
+
+
+class Fetched(bytes):
+    """All records of one fetch, travelling through Faust as the value of a single message."""
+
+    records: Sequence[Any]
+
+    @classmethod
+    def of(cls, records: Sequence[Any]) -> Fetched:
+        made = cls()
+        made.records = records
+        return made
+
+
+class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+
+class _Consumer(driver.Consumer):  # type: ignore[misc]
+    def _new_consumer_thread(self) -> Any:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def perform_seek(self) -> None:
+        """Go to where the state says we are; called on every assignment."""
+        for tp in self.assignment():
+            offset = await self.app.start_offset()
+            await self.seek_wait({tp: offset})
+            self._read_offset[tp] = offset or None
+            self._committed_offset[tp] = offset or None
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:
+        records, active = await self._wait_next_records(timeout)
+        if not self.flow_active or self.should_stop:
+            # Stopped or revoked meanwhile: what was read is read again from the state's position.
+            return
+        for tp, batch in (records or {}).items():
+            if batch and (active is None or tp in active):
+                last = batch[-1]
+                message = self._to_message(tp, last)
+                message.key, message.value, message.headers = None, Fetched.of(batch), []
+                yield tp, message
+
+    async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:
+        return None
+
+    def _new_offset(self, tp: Any) -> int | None:
+        acked = self._acked[tp]
+        if not acked:
+            return None
+        offset = acked[-1] + 1
+        acked.clear()
+        self._acked_index[tp].clear()
+        return int(offset)
+
+
+class _Transport(driver.Transport):  # type: ignore[misc]
+    Consumer = _Consumer
+
+
+class SourceApp(faust.App):  # type: ignore[misc]
+    """The Faust app of one source: one agent on its one topic.
+
+    ``start_offset`` says where to begin and is asked on every assignment. ``handle`` gets the records of a
+    fetch and returns when they are durable; it is called again with the same records when it raises an error
+    that says retry; any other error crashes the app.
+    """
+
+    grace = 10.0
+    stuck_after = 45.0
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        kafka: str,
+        topic: str,
+        start_offset: Callable[[], Awaitable[int]],
+        handle: Callable[[Sequence[Any]], Awaitable[None]],
+        alone: bool,
+        datadir: str,
+    ) -> None:
+        brokers = ";".join(f"kafka://{host.strip()}" for host in kafka.split(","))
+        super().__init__(
+            name,
+            broker=brokers,
+            datadir=datadir,
+            # A worker that is alone takes its partition back at once after a kill, as the same member.
+            consumer_group_instance_id=f"{name}-1" if alone else None,
+            **SETTINGS,
+        )
+        self._ask_offset, self._handle, self._alone = start_offset, handle, alone
+        self._idle = asyncio.Event()
+        self._idle.set()
+        source = self.topic(
+            topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True
+        )
+        self.agent(source, name=f"apply-{name}")(self._apply)
+
+    def _new_transport(self) -> Any:
+        return _Transport(self.conf.broker_consumer, self)
+
+    async def start_offset(self) -> int:
+        return await self._ask_offset()
+
+    async def _apply(self, stream: Any) -> None:
+        # noack: an exception that left a plain iteration would acknowledge what it did not apply.
+        async for event in stream.noack().events():
+            self._idle.clear()
+            try:
+                await self._apply_one(event)
+            except asyncio.CancelledError:
+                raise
+            except Exception as exc:
+                await self.crash(exc)
+            finally:
+                self._idle.set()
+            event = None  # an unacknowledged message kept alive would hold up a clean stop
+
+    async def _apply_one(self, event: Any) -> None:
+        if event.message.generation_id != self.consumer_generation_id:
+            return  # of an earlier assignment: fetched again from the state's position
+        records = event.value.records if isinstance(event.value, Fetched) else []
+        await self._handle(records)
+        event.ack()
+
+    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
+        """Bounded, unlike the stock one: the state is fenced, so a batch that lasts longer does no harm."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), self.grace)
+        except TimeoutError:
+            return
+        await consumer.commit()
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        self.add_future(self._watch())  # a task of the app would start only after the first assignment
+
+    async def _watch(self) -> None:
+        bad_since: float | None = None
+        while not self.should_stop:
+            await asyncio.sleep(1)
+            try:
+                # A worker beside others may rightly have no partition.
+                good = not self.rebalancing and (not self._alone or bool(self.consumer.assignment()))
+            except Exception:  # not connected yet counts as bad, whatever it raises
+                good = False
+            bad_since = None if good else (bad_since or time.monotonic())
+            if bad_since and time.monotonic() - bad_since > self.stuck_after:
+                await self.crash(RuntimeError("no assignment, or an endless rebalance: the consumer is stuck"))
+                return

@@ -1,0 +1,67 @@
+"""Beside the worker's stages: what keeps the state small and quick."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from sqlalchemy import delete, func, select
+
+from sync.errors import HeadraceError
+from sync.state.database import State
+from sync.state.registry import APPLIED, DOCUMENT, LEDGER, MARKER, SOURCE, TYPE
+
+LEDGER_KEPT = 200_000
+MARKERS_KEPT = 86_400.0  # seconds
+CHECKPOINT_EVERY = 1.0
+PRUNE_EVERY = 10.0
+
+
+class Housekeeping:
+    """A thread that checkpoints SQLite's log every second and prunes evidence that nobody can ask for any more."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        pruned = time.monotonic()
+        while not self._stopped.wait(CHECKPOINT_EVERY):
+            try:
+                self._state.checkpoint()
+                if time.monotonic() - pruned > PRUNE_EVERY:
+                    prune(self._state)
+                    pruned = time.monotonic()
+            except HeadraceError as exc:
+                if not exc.retry:
+                    raise
+
+
+def prune(state: State) -> None:
+    """Drop applied positions that no owed document can ask for, old markers, and the ledger's old end."""
+    with state.write() as connection:
+        for source_id, mapping in connection.execute(select(SOURCE.c.id, SOURCE.c.mapping)).all():
+            lowest = connection.execute(
+                select(func.min(DOCUMENT.c.owed_from))
+                .join(TYPE, TYPE.c.id == DOCUMENT.c.type_id)
+                .where(DOCUMENT.c.priority.is_not(None), TYPE.c.mapping == mapping)
+            ).scalar()
+            mine = APPLIED.c.source_id == source_id
+            newest = select(func.max(APPLIED.c.sequence)).where(mine)
+            if lowest is not None:
+                newest = newest.where(APPLIED.c.sequence < lowest)
+            keep = connection.execute(newest).scalar()
+            if keep is not None:
+                connection.execute(delete(APPLIED).where(mine, APPLIED.c.sequence < keep))
+        connection.execute(delete(MARKER).where(MARKER.c.seen_at < time.time() - MARKERS_KEPT))
+        last = connection.execute(select(func.max(LEDGER.c.id))).scalar()
+        if last is not None:
+            connection.execute(delete(LEDGER).where(LEDGER.c.id < last - LEDGER_KEPT))

@@ -1,0 +1,217 @@
+"""`headrace run`: the worker, which serves every applied mapping and notices new ones by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from sqlalchemy import update
+
+from connectors.topics import Topics
+from sync.apply.apply import Applier
+from sync.embed.choose import embedder
+from sync.errors import Gap, HeadraceError
+from sync.settings import Settings
+from sync.state.database import State
+from sync.state.documents import Documents, Settled
+from sync.state.registry import SOURCE, Registered, applied, load
+from sync.worker.alone import claim
+from sync.worker.consumer import SourceApp
+from sync.worker.housekeeping import Housekeeping
+from sync.worker.intake import Intake
+from sync.write.stage import DOUBT_AFTER_LOSS, Stage
+from sync.write.weaviate import Weaviate
+
+log = logging.getLogger("headrace.worker")
+LOOK_FOR_MAPPINGS = 1.0
+
+
+class Worker:
+    """Everything one worker process runs. ``say`` gets sentences for the person who started it."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        self.settings, self.say = settings, say
+        self._served: dict[str, str] = {}
+        self._apps: dict[str, list[SourceApp]] = {}
+        self._crashed: BaseException | None = None
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. Raises what made it impossible to go on."""
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        self.state = await self._open_state(stopping)
+        claimed = claim(self.state)
+        self.store = Weaviate(self.settings)
+        await self._wait_for_components(stopping)
+        self.pool = ThreadPoolExecutor(4, thread_name_prefix="apply")
+        self.stage = Stage(
+            self.state,
+            self.store,
+            embedder(self.settings),
+            lanes=self.settings.write_lanes,
+            batch=self.settings.write_batch,
+            on_settled=self._settled,
+        )
+        housekeeping = Housekeeping(self.state)
+        Documents(self.state).inherit(DOUBT_AFTER_LOSS)
+        self.stage.start()
+        housekeeping.start()
+        try:
+            await self._serve(stopping)
+        finally:
+            await self._stop_apps(list(self._apps))
+            await asyncio.get_running_loop().run_in_executor(None, self.stage.stop)
+            housekeeping.stop()
+            self.store.close()
+            self.state.close()
+            if claimed:
+                claimed.close()
+
+    # -- start -----------------------------------------------------------------------------------
+
+    async def _open_state(self, stopping: asyncio.Event) -> State:
+        opened: list[State] = []
+
+        def open_it() -> bool:
+            opened.append(State(self.settings.state_url))
+            return True
+
+        await self._wait_until("the state database", open_it, stopping)
+        return opened[0]
+
+    async def _wait_for_components(self, stopping: asyncio.Event) -> None:
+        topics = Topics(self.settings.kafka)
+        await self._wait_until(f"Kafka at {self.settings.kafka}", topics.reachable, stopping)
+        await self._wait_until(f"Weaviate at {self.settings.weaviate_url}", self.store.ready, stopping)
+
+    async def _wait_until(self, what: str, ready: Callable[[], bool], stopping: asyncio.Event) -> None:
+        """Wait for a component as long as it takes: said once when it is away, once when it is there."""
+        said = False
+        while not stopping.is_set():
+            try:
+                if await asyncio.get_running_loop().run_in_executor(None, ready):
+                    if said:
+                        self.say(f"{what} answers")
+                    return
+                reason = ""
+            except HeadraceError as exc:
+                if not exc.retry:
+                    raise
+                reason = f": {exc}"
+            if not said:
+                self.say(f"waiting for {what}{reason}")
+                said = True
+            await asyncio.sleep(0.5)
+        raise SystemExit(0)
+
+    # -- serve -----------------------------------------------------------------------------------
+
+    async def _serve(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            await self._follow_mappings()
+            if self.stage.failure is not None:
+                raise self.stage.failure
+            if self._crashed is not None:
+                raise self._crashed
+            for apps in self._apps.values():
+                for app in apps:
+                    if app.crash_reason is not None:
+                        raise app.crash_reason
+            try:
+                await asyncio.wait_for(stopping.wait(), LOOK_FOR_MAPPINGS)
+            except TimeoutError:
+                continue
+
+    async def _follow_mappings(self) -> None:
+        """Begin with mappings applied since, and leave those removed."""
+        found = await asyncio.get_running_loop().run_in_executor(None, self._read_applied)
+        if found == self._served:
+            return
+        gone = [name for name, version in self._served.items() if found.get(name) != version]
+        await self._stop_apps(gone)
+        registered = await asyncio.get_running_loop().run_in_executor(None, self._load, list(found))
+        self.stage.serve(registered)
+        for mapping in registered:
+            if mapping.name not in self._apps:
+                await self._start_apps(mapping)
+        self._served = found
+
+    def _read_applied(self) -> dict[str, str]:
+        with self.state.read() as connection:
+            return applied(connection)
+
+    def _load(self, names: Sequence[str]) -> list[Registered]:
+        with self.state.read() as connection:
+            return [load(connection, name) for name in names]
+
+    async def _start_apps(self, mapping: Registered) -> None:
+        self._apps[mapping.name] = []
+        for source in mapping.sources:
+            applier = Applier(self.state, mapping, source, max_text_bytes=self.settings.max_text_bytes)
+            app = self._app(mapping, source, Intake(applier, self.stage.queue.wake))
+            self._apps[mapping.name].append(app)
+            app.finalize()
+            await app.start()
+            self.say(f"serving {mapping.name}, from {applier.progress.position} of {mapping.topics[source]}")
+
+    def _app(self, mapping: Registered, source: str, intake: Intake) -> SourceApp:
+        loop = asyncio.get_running_loop()
+        name = mapping.topics[source]
+
+        async def start_offset() -> int:
+            return await loop.run_in_executor(self.pool, intake.begin)
+
+        async def handle(records: Sequence[Any]) -> None:
+            pause = 0.1
+            while True:
+                try:
+                    await loop.run_in_executor(self.pool, intake.take, records)
+                    return
+                except Gap as exc:
+                    await loop.run_in_executor(self.pool, self._trouble, intake, str(exc))
+                    raise
+                except HeadraceError as exc:
+                    if not exc.retry or app.should_stop:
+                        raise
+                    log.warning("%s: %s; again in %.1f s", name, exc, pause)
+                    await asyncio.sleep(pause)
+                    pause = min(2.0, pause * 2)
+
+        app = SourceApp(
+            name,
+            kafka=self.settings.kafka,
+            topic=name,
+            start_offset=start_offset,
+            handle=handle,
+            alone=self.state.is_sqlite,
+            datadir=tempfile.gettempdir(),
+        )
+        return app
+
+    def _trouble(self, intake: Intake, what: str) -> None:
+        with self.state.write() as connection:
+            connection.execute(update(SOURCE).where(SOURCE.c.id == intake.applier.source_id).values(trouble=what))
+
+    async def _stop_apps(self, names: Sequence[str]) -> None:
+        for name in names:
+            for app in self._apps.pop(name, []):
+                await app.stop()
+
+    def _settled(self, settled: Sequence[Settled]) -> None:
+        for one in settled:
+            if one.outcome == "parked":
+                log.warning("document %s of type %d is parked; `headrace status` says why", one.owed.key, one.owed.type_id)
+
+
+def run(settings: Settings, say: Callable[[str], None]) -> None:
+    """Run a worker in this process until it is told to stop."""
+    started = time.monotonic()
+    asyncio.run(Worker(settings, say).run())
+    say(f"stopped after {time.monotonic() - started:.0f} s")

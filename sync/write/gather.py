@@ -1,0 +1,137 @@
+"""② write: owed documents with their rows, all read in one moment of the state."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, or_, select
+
+from sync.errors import BuildError
+from sync.mapping.assemble import Gathered, assemble
+from sync.mapping.build import Builder, Built
+from sync.mapping.terms import terms
+from sync.state.documents import Documents, Owed, Priority
+from sync.state.registry import MAPPING, SOURCE, TERMS, DocumentKind, Registered
+from sync.write.objects import Reflects
+from sync.write.queue import Queue
+from sync.write.rows import StateRows
+
+
+@dataclass
+class Kind:
+    """A document type as a lane needs it: how it is built, and of which mapping it is."""
+
+    registered: Registered
+    kind: DocumentKind
+    builder: Builder | None
+    terminology: dict[str, Built] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, registered: Registered, kind: DocumentKind) -> Kind:
+        if kind.plan is not None:
+            return cls(registered, kind, Builder(registered.plan, kind.plan))
+        return cls(registered, kind, None, {term.key: Built.of(term) for term in terms(registered.plan)})
+
+    @property
+    def level(self) -> str:
+        return "root" if self.kind.name != TERMS else "terminology"
+
+
+@dataclass
+class Gathering:
+    """What a lane took: the documents with their rows, and the moment that these show."""
+
+    owed: list[Owed]
+    kinds: dict[int, Kind]
+    rows: dict[tuple[int, str], Gathered | None] = field(default_factory=dict)
+    reflects: dict[str, Reflects] = field(default_factory=dict)  # by mapping
+    next_sequence: dict[str, int] = field(default_factory=dict)  # by mapping: what comes after this moment
+
+    def kind_of(self, owed: Owed) -> Kind:
+        return self.kinds[owed.type_id]
+
+    def build(self, owed: Owed) -> Built | None:
+        """The document, or None where there is none (any more). Raises BuildError."""
+        kind = self.kind_of(owed)
+        if kind.builder is None:
+            return kind.terminology.get(owed.key)
+        gathered = self.rows.get((owed.type_id, owed.key))
+        if gathered is None:
+            return None
+        try:
+            return kind.builder.build(gathered)
+        except BuildError:
+            raise
+        except Exception as exc:  # a defect of ours must park one document, not stop the others
+            raise BuildError(f"unexpected {type(exc).__name__} while building", advice="Please report this.") from exc
+
+
+def held_back(connection: Connection) -> set[str]:
+    """Mappings of which nothing may be gathered: a transaction is half applied, or a first load still reads."""
+    rows = connection.execute(
+        select(SOURCE.c.mapping).where(or_(SOURCE.c.open_transaction.is_not(None), SOURCE.c.loaded.is_(False)))
+    )
+    return set(rows.scalars())
+
+
+def gather(
+    connection: Connection,
+    documents: Documents,
+    queue: Queue,
+    kinds: dict[int, Kind],
+    limit: int,
+    buckets: Collection[int] | None = None,
+) -> Gathering:
+    """Take up to ``limit`` documents of one urgency and read their rows, in this one transaction."""
+    def read(most: int) -> list[Owed]:
+        # The first statement fixes the moment that this transaction sees. It runs while the queue is locked:
+        # a document that another lane released has its confirmation in that moment, so that no lane can
+        # gather older rows than those already written.
+        held = held_back(connection)
+        types = [number for number, k in kinds.items() if k.kind.name == TERMS or k.registered.name not in held]
+        return _one_urgency(documents.take(connection, types, most, buckets=buckets)) if types else []
+
+    owed = queue.reserve(limit, read)
+    gathering = Gathering(owed, kinds)
+    try:
+        _read(connection, gathering)
+    except BaseException:
+        queue.release(owed)
+        raise
+    return gathering
+
+
+def _one_urgency(owed: list[Owed]) -> list[Owed]:
+    """Direct changes alone, where there are any: they must not share a batch with slow fan-out."""
+    direct = [one for one in owed if one.priority == Priority.direct]
+    return direct or owed
+
+
+def _read(connection: Connection, gathering: Gathering) -> None:
+    by_kind: dict[int, list[str]] = {}
+    for owed in gathering.owed:
+        by_kind.setdefault(owed.type_id, []).append(owed.key)
+    for number, keys in by_kind.items():
+        kind = gathering.kinds[number]
+        if kind.kind.plan is not None:
+            rows = StateRows(connection, kind.registered)
+            found = assemble(kind.registered.plan, kind.kind.plan, keys, rows)
+            gathering.rows.update(((number, key), found.get(key)) for key in keys)
+    for name in {gathering.kinds[number].registered.name for number in by_kind}:
+        gathering.reflects[name], gathering.next_sequence[name] = _moment(connection, name)
+
+
+def _moment(connection: Connection, mapping: str) -> tuple[Reflects, int]:
+    sources = connection.execute(
+        select(SOURCE.c.epoch, SOURCE.c.offset_, SOURCE.c.committed_at, SOURCE.c.name)
+        .where(SOURCE.c.mapping == mapping)
+        .order_by(SOURCE.c.name)
+    ).all()
+    sequence = connection.execute(select(MAPPING.c.sequence).where(MAPPING.c.name == mapping)).scalar_one()
+    return Reflects(_positions(sources), max((s.committed_at for s in sources), default=0)), sequence + 1
+
+
+def _positions(sources: Iterable[object]) -> str:
+    rows = [(s.name, f"{s.epoch}:{s.offset_}") for s in sources]  # type: ignore[attr-defined]
+    return rows[0][1] if len(rows) == 1 else " ".join(f"{name}={position}" for name, position in rows)

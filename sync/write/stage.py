@@ -1,0 +1,325 @@
+"""② write: the journey of owed documents, from their rows to what a reader finds in Weaviate.
+
+gather → build → embed → note → put → prune → confirm. Whatever fails leaves the documents owed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from sync.embed.base import Embedder
+from sync.errors import (
+    BuildError,
+    EmbedderLimited,
+    EmbedError,
+    HeadraceError,
+    OutcomeUnknown,
+    WeaviateRefused,
+    WeaviateUnreachable,
+)
+from sync.mapping.build import Built
+from sync.state.database import State
+from sync.state.documents import Documents, Owed, Settled
+from sync.state.registry import Registered
+from sync.write.gather import Gathering, Kind, gather
+from sync.write.objects import content_hash, object_id, properties, vector_hash
+from sync.write.queue import Queue
+from sync.write.store import Store
+from sync.write.weaviate import StoredObject
+
+DOUBT_AFTER_TIMEOUT = 20.0  # seconds until a request whose outcome is unknown is taken for dead
+DOUBT_AFTER_LOSS = 2.0  # the same where the connection was closed on us, or our own process was killed
+BATCH_BYTES = 8_000_000
+
+
+@dataclass
+class Draft:
+    """A document between build and confirmation."""
+
+    owed: Owed
+    kind: Kind
+    built: Built | None
+    vectors: list[bytes] = field(default_factory=list)
+    new: list[tuple[int, str, bytes]] = field(default_factory=list)
+    embedded: int = 0
+    digest: str = ""
+
+    @property
+    def chunks(self) -> int:
+        return len(self.built.chunks) if self.built else 0
+
+    def ids(self, start: int, stop: int) -> list[UUID]:
+        mapping, name = self.kind.registered.name, self.kind.kind.name
+        return [object_id(mapping, name, self.owed.key, number) for number in range(start, stop)]
+
+
+class Stage:
+    """Lanes of threads that write what is owed. ``on_settled`` hears of every document that was settled."""
+
+    def __init__(
+        self,
+        state: State,
+        store: Store,
+        embedder: Embedder,
+        *,
+        lanes: int = 2,
+        batch: int = 128,
+        on_settled: Callable[[Sequence[Settled]], None] | None = None,
+    ) -> None:
+        self.state, self.store, self.embedder = state, store, embedder
+        self.model = embedder.describe()
+        self.documents = Documents(state)
+        self.queue = Queue()
+        self.lanes, self.batch = lanes, batch
+        self.on_settled = on_settled
+        self.trouble: str | None = None  # what keeps documents waiting just now, in words
+        self.failure: BaseException | None = None
+        self._kinds: dict[int, Kind] = {}
+        self._threads: list[threading.Thread] = []
+
+    def serve(self, mappings: Sequence[Registered]) -> None:
+        """From now on write the documents of these mappings."""
+        self._kinds = {kind.id: Kind.of(mapping, kind) for mapping in mappings for kind in mapping.kinds.values()}
+        self.queue.wake()
+
+    def start(self) -> None:
+        self._threads = [
+            threading.Thread(target=self._lane, name=f"write-{number}", daemon=True) for number in range(self.lanes)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout: float = 30.0) -> None:
+        """Finish what is in flight, take nothing new."""
+        self.queue.stop()
+        for thread in self._threads:
+            thread.join(timeout)
+
+    def _lane(self) -> None:
+        woken = 0
+        try:
+            while not self.queue.stopped:
+                if not self.step():
+                    woken = self.queue.wait(woken, 0.5)
+        except BaseException as exc:  # the worker sees it and ends: a dead lane must not go unnoticed
+            self.failure = exc
+            self.queue.stop()
+
+    def step(self) -> int:
+        """Write one batch; returns how many documents were taken."""
+        try:
+            with self.state.read() as connection:
+                gathering = gather(connection, self.documents, self.queue, self._kinds, self.batch)
+        except HeadraceError as exc:
+            if not exc.retry:
+                raise
+            self._wait_for(exc)
+            return 1
+        try:
+            if gathering.owed:
+                self._write(gathering)
+        finally:
+            self.queue.release(gathering.owed)
+        return len(gathering.owed)
+
+    def _write(self, gathering: Gathering) -> None:
+        drafts = self._build(gathering)
+        try:
+            self._embed(drafts)
+            self._send(gathering, drafts)
+            self.trouble = None
+        except WeaviateUnreachable as exc:
+            self._wait_for(exc, until=self.store.ready)
+        except OutcomeUnknown as exc:
+            lost = "lost" in str(exc)
+            self._postpone(drafts, DOUBT_AFTER_LOSS if lost else DOUBT_AFTER_TIMEOUT, exc, doubtful=True)
+        except EmbedderLimited as exc:
+            self._postpone(drafts, exc.after, exc)
+        except (EmbedError, WeaviateRefused) as exc:
+            self._postpone(drafts, min(60.0, 2.0 ** max((d.owed.attempts for d in drafts), default=0)), exc)
+
+    # -- build -----------------------------------------------------------------------------------
+
+    def _build(self, gathering: Gathering) -> list[Draft]:
+        drafts: list[Draft] = []
+        parked: list[tuple[Owed, str]] = []
+        unchanged: list[Settled] = []
+        size = 0
+        for owed in gathering.owed:
+            kind = gathering.kind_of(owed)
+            try:
+                draft = Draft(owed, kind, gathering.build(owed))
+            except BuildError as exc:
+                parked.append((owed, f"{exc} {exc.advice}".strip()))
+                continue
+            draft.digest = _digest(draft)
+            if draft.built is not None and _as_written(draft):
+                unchanged.append(Settled(owed, "unchanged", draft.chunks, draft.digest))
+                continue
+            drafts.append(draft)
+            size += sum(map(len, draft.built.chunks)) if draft.built else 0
+            if size > BATCH_BYTES:
+                break  # the rest stays owed: memory is bounded by bytes, not by how long texts happen to be
+        self._settle(gathering, unchanged, parked)
+        return drafts
+
+    # -- embed -----------------------------------------------------------------------------------
+
+    def _embed(self, drafts: Sequence[Draft]) -> None:
+        """Vectors for every chunk, bought only for texts of which none is stored."""
+        hashes = {
+            vector_hash(self.model.name, text): text for d in drafts if d.built is not None for text in d.built.chunks
+        }
+        if not hashes:
+            return
+        with self.state.read() as connection:
+            stored = self.documents.stored_vectors(connection, hashes)
+        missing = [text_hash for text_hash in hashes if text_hash not in stored]
+        if missing:
+            bought = self.embedder.embed([hashes[text_hash] for text_hash in missing], purpose="document")
+            for text_hash, vector in zip(missing, bought, strict=True):
+                stored[text_hash] = np.asarray(vector, dtype="<f4").tobytes()
+        fresh = set(missing)
+        for draft in drafts:
+            if draft.built is None:
+                continue
+            for number, text in enumerate(draft.built.chunks):
+                text_hash = vector_hash(self.model.name, text)
+                draft.vectors.append(stored[text_hash])
+                draft.new.append((number, text_hash, stored[text_hash]))
+                draft.embedded += text_hash in fresh
+
+    # -- note, put, prune, confirm ---------------------------------------------------------------
+
+    def _send(self, gathering: Gathering, drafts: Sequence[Draft]) -> None:
+        if not drafts:
+            return
+        with self.state.write() as connection:
+            self.documents.note_sent(connection, [(draft.owed, draft.chunks) for draft in drafts])
+        refused = self._put(gathering, drafts)
+        parked: list[tuple[Owed, str]] = []
+        kept: list[Draft] = []
+        for draft in drafts:
+            reasons = [refused[one] for one in draft.ids(0, draft.chunks) if one in refused]
+            if reasons:
+                parked.append((draft.owed, f"Weaviate refused it: {reasons[0]}"))
+            else:
+                kept.append(draft)
+        self._prune(kept)
+        unread = self._read_back([draft for draft in kept if draft.owed.doubtful])
+        self._settle(gathering, [_settled(draft) for draft in kept if draft.owed.id not in unread], parked)
+
+    def _put(self, gathering: Gathering, drafts: Sequence[Draft]) -> dict[UUID, str]:
+        now = datetime.now(UTC)
+        by_collection: dict[str, list[Any]] = {}
+        for draft in drafts:
+            if draft.built is None:
+                continue
+            registered = draft.kind.registered
+            for number, (one, vector) in enumerate(zip(draft.ids(0, draft.chunks), draft.vectors, strict=True)):
+                values = properties(
+                    draft.built,
+                    number,
+                    key=draft.owed.key,
+                    level=draft.kind.level,
+                    version=registered.plan.version,
+                    reflects=gathering.reflects[registered.name],
+                    now=now,
+                )
+                vector_values = np.frombuffer(vector, dtype="<f4")
+                by_collection.setdefault(draft.kind.kind.collection, []).append(
+                    StoredObject(one, values, vector_values)
+                )
+        refused: dict[UUID, str] = {}
+        for collection, objects in by_collection.items():
+            refused.update(self.store.put(collection, objects))
+        return refused
+
+    def _prune(self, drafts: Sequence[Draft]) -> None:
+        """Take away chunks beyond the new count, up to the highest number ever noted as sent."""
+        surplus: dict[str, list[UUID]] = {}
+        for draft in drafts:
+            if draft.owed.sent_chunks > draft.chunks:
+                ids = draft.ids(draft.chunks, draft.owed.sent_chunks)
+                surplus.setdefault(draft.kind.kind.collection, []).extend(ids)
+        for collection, ids in surplus.items():
+            self.store.delete(collection, ids)
+
+    def _read_back(self, doubtful: Sequence[Draft]) -> set[int]:
+        """Documents of which an earlier request's outcome was unknown and which do not stand as written now."""
+        wrong: list[Draft] = []
+        for draft in doubtful:
+            ids = draft.ids(0, max(draft.chunks, draft.owed.sent_chunks))
+            found = self.store.read(draft.kind.kind.collection, ids)
+            texts = draft.built.chunks if draft.built else ()
+            wanted = {one: content_hash(text) for one, text in zip(ids, texts, strict=False)}
+            if {one: str(values.get("content_hash")) for one, values in found.items()} != wanted:
+                wrong.append(draft)
+        if wrong:
+            self._postpone(wrong, DOUBT_AFTER_LOSS, None, doubtful=True)
+        return {draft.owed.id for draft in wrong}
+
+    def _settle(
+        self, gathering: Gathering, settled: Sequence[Settled], parked: Sequence[tuple[Owed, str]] = ()
+    ) -> None:
+        if not settled and not parked:
+            return
+        by_mapping: dict[str, list[Settled]] = {}
+        for one in settled:
+            by_mapping.setdefault(gathering.kind_of(one.owed).registered.name, []).append(one)
+        with self.state.write() as connection:
+            for mapping, done in by_mapping.items():
+                self.documents.confirm(connection, done, gathering.next_sequence[mapping])
+            if parked:
+                self.documents.park(connection, parked)
+        if self.on_settled:
+            self.on_settled([*settled, *(Settled(owed, "parked") for owed, _ in parked)])
+
+    # -- failures --------------------------------------------------------------------------------
+
+    def _postpone(
+        self, drafts: Sequence[Draft], seconds: float, why: HeadraceError | None, *, doubtful: bool = False
+    ) -> None:
+        if why is not None:
+            self.trouble = str(why)
+        with self.state.write() as connection:
+            self.documents.postpone(connection, [draft.owed for draft in drafts], seconds, doubtful=doubtful)
+
+    def _wait_for(self, why: HeadraceError, until: Callable[[], bool] | None = None) -> None:
+        """Hold this lane back while a component is away; what it took stays owed."""
+        self.trouble = str(why)
+        pause = 0.1
+        while not self.queue.stopped:
+            self.queue.pause(pause)
+            if until is None or until():
+                return
+            pause = min(1.0, pause * 2)
+
+
+def _digest(draft: Draft) -> str:
+    """What a written document is compared by: any change of the mapping makes it another."""
+    return f"{draft.kind.registered.plan.version}:{draft.built.digest}" if draft.built else ""
+
+
+def _as_written(draft: Draft) -> bool:
+    owed = draft.owed
+    return owed.digest == draft.digest and not owed.doubtful and owed.sent is None
+
+
+def _settled(draft: Draft) -> Settled:
+    return Settled(
+        draft.owed,
+        "written" if draft.built else "removed",
+        draft.chunks,
+        draft.digest or None,
+        tuple(draft.new),
+        draft.embedded,
+        gone=draft.built is None,
+    )

@@ -1,0 +1,29 @@
+"""② write: what the stage needs of a vector store; sync/write/weaviate.py is the one that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+
+class Object(Protocol):
+    uuid: UUID
+    properties: dict[str, Any]
+    vector: Any
+
+
+class Store(Protocol):
+    """Each method may be called twice with the same arguments. Raises WeaviateUnreachable, OutcomeUnknown, WeaviateRefused."""
+
+    def ready(self) -> bool:
+        """Whether it answers at all; asked while documents wait for it to come back."""
+
+    def put(self, collection: str, objects: Sequence[Any]) -> dict[UUID, str]:
+        """Insert or replace; returns the refused ones with their reason, all others are searchable."""
+
+    def delete(self, collection: str, ids: Sequence[UUID]) -> None:
+        """Objects that are not there count as deleted."""
+
+    def read(self, collection: str, ids: Sequence[UUID], *, vectors: bool = False) -> dict[UUID, dict[str, Any]]:
+        """Properties of those that exist."""
