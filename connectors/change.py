@@ -114,3 +114,8 @@ class Broken(Record):
     """A record that could not be decoded: kept by position and reason, never by value."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone(Record):
+    """A key without a value: it follows a delete where a topic is compacted, and says nothing more."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from connectors.change import (
     Broken,
@@ -31,6 +31,24 @@ from sync.state.registry import APPLIED, DEAD_LETTER, MARKER, SOURCE, Registered
 
 MARKER_PREFIX = "headrace"
 SWEEP_PAGE = 5_000
+
+
+_CURRENT = select(SOURCE.c.epoch, SOURCE.c.offset_).where(SOURCE.c.id == bindparam("id")).with_for_update()
+_MOVED = (
+    "offset_",
+    "database_position",
+    "open_transaction",
+    "loaded",
+    "snapshot",
+    "committed_at",
+    "last_hash",
+    "heard_at",
+    "trouble",
+)
+_ADVANCE = update(SOURCE).where(SOURCE.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _MOVED})
+_STAND = insert(APPLIED).values(
+    {name: bindparam(name) for name in ("source_id", "sequence", "offset_", "committed_at")}
+)
 
 
 @dataclass
@@ -78,6 +96,8 @@ class Applier:
         self.documents = Documents(state)
         self.rows = Rows(state, registered, max_text_bytes)
         self.raising = Raising(registered, self.documents)
+        self._current, self._advance = state.prepare(_CURRENT), state.prepare(_ADVANCE)
+        self._stand = state.prepare(_STAND)
         self._tables = {table.database_name: table for table in registered.tables_of(source)}
         self.progress = self.reload()
 
@@ -100,36 +120,35 @@ class Applier:
         return self.progress
 
     def _check(self, connection: Connection, expected: Progress) -> None:
-        found = connection.execute(
-            select(SOURCE.c.epoch, SOURCE.c.offset_).where(SOURCE.c.id == self.source_id).with_for_update()
-        ).one_or_none()
+        found = self._current.run(connection, {"id": self.source_id}).one_or_none()
         if found is None or tuple(found) != (expected.epoch, expected.offset):
             raise Fenced(f"{self.registered.name}.{self.source}: another worker applied past {expected.position}")
 
     def _move(self, connection: Connection, batch: _Batch) -> None:
         now = batch.progress
-        connection.execute(
-            update(SOURCE)
-            .where(SOURCE.c.id == self.source_id)
-            .values(
-                offset_=now.offset,
-                database_position=json.dumps(now.database_position) if now.database_position else None,
-                open_transaction=now.open_transaction,
-                loaded=now.loaded,
-                snapshot=now.snapshot.to_json(),
-                committed_at=now.committed_at,
-                last_hash=now.last_hash,
-                heard_at=time.time(),
-                trouble=None,
-            )
+        self._advance.run(
+            connection,
+            {
+                "b_id": self.source_id,
+                "offset_": now.offset,
+                "database_position": json.dumps(now.database_position) if now.database_position else None,
+                "open_transaction": now.open_transaction,
+                "loaded": now.loaded,
+                "snapshot": now.snapshot.to_json(),
+                "committed_at": now.committed_at,
+                "last_hash": now.last_hash,
+                "heard_at": time.time(),
+                "trouble": None,
+            },
         )
-        connection.execute(
-            insert(APPLIED).values(
-                source_id=self.source_id,
-                sequence=batch.last_sequence,
-                offset_=now.offset,
-                committed_at=now.committed_at,
-            )
+        self._stand.run(
+            connection,
+            {
+                "source_id": self.source_id,
+                "sequence": batch.last_sequence,
+                "offset_": now.offset,
+                "committed_at": now.committed_at,
+            },
         )
 
     def table(self, database_name: str) -> TablePlan | None:
@@ -152,7 +171,7 @@ class _Batch:
 
     def run(self, connection: Connection) -> None:
         self.connection = connection
-        first = next_sequence(connection, self.applier.registered.name, len(self.records))
+        first = next_sequence(self.applier.state, connection, self.applier.registered.name, len(self.records))
         self.last_sequence = first + len(self.records) - 1
         for sequence, record in enumerate(self.records, first):
             self._take(record, sequence)
@@ -265,7 +284,7 @@ class _Batch:
         if self.progress.snapshot.kind == INITIAL and not self.progress.loaded:
             self.progress.loaded = True
             for kind in self.applier.raising.kinds:
-                self.applier.documents.raise_where(self.connection, kind.id, None, why, Priority.backfill)
+                self.applier.documents.raise_all(self.connection, kind.id, why, Priority.backfill)
 
     def _sweep(self, why: Raise) -> None:
         """Rows that a whole snapshot did not show are gone: delete them as if their deletes had come."""

@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, select
 
 from sync.mapping.image import Image, join_value
 from sync.mapping.plan import Node
 from sync.state.documents import Documents, Priority, Raise
+from sync.state.prepared import among
 from sync.state.registry import REFERENCE, DocumentKind, Registered
 
 NARROW = 64  # a change that touches more documents than this is fan-out
@@ -37,35 +38,37 @@ class Touched:
 class Climb:
     """The way from one place in a document's tree to the roots, as one prepared statement."""
 
-    def __init__(self, registered: Registered, kind: DocumentKind, node: Node) -> None:
-        self.kind, self.node = kind, node
+    def __init__(self, documents: Documents, registered: Registered, kind: DocumentKind, node: Node) -> None:
+        self.kind, self.node, self._documents = kind, node, documents
         self.table = registered.plan.tables[node.table]
-        self.roots = _climb(registered, node)
+        self._roots = _climb(registered, node)
+        if self._roots is not None:
+            self._few = documents.state.prepare(self._roots.limit(NARROW + 1))
+            self._wide = documents.prepare_raise(self._roots)
 
     def raise_from(
-        self, connection: Connection, documents: Documents, touched: Iterable[Touched], *, most_urgent: Priority
+        self, connection: Connection, touched: Iterable[Touched], *, most_urgent: Priority
     ) -> None:
         """Owe every document whose tree holds, or held, one of these rows at this place."""
         raises = self._values(touched)
         if not raises:
             return
-        if self.roots is None:
-            self._raise_known(connection, documents, raises, most_urgent)
+        if self._roots is None:
+            self._raise_known(connection, raises, most_urgent)
             return
         values = list(raises)
         why = min(raises.values(), key=lambda r: r.sequence)
         for start in range(0, len(values), 10_000):
             page = values[start : start + 10_000]
-            found = connection.execute(self.roots.limit(NARROW + 1), {"values": page}).scalars().all()
-            if len(found) <= NARROW:
-                if found:
-                    documents.raise_where(connection, self.kind.id, found, why, most_urgent)
-            else:
-                roots = self.roots.params(values=page)
-                documents.raise_where(connection, self.kind.id, roots, why, max(most_urgent, Priority.fan_out))
+            found = list(self._few.run(connection, {"values": page}).scalars())
+            if len(found) > NARROW:
+                urgency = max(most_urgent, Priority.fan_out)
+                self._documents.raise_found(connection, self._wide, self.kind.id, page, why, urgency)
+            elif found:
+                self._documents.raise_known(connection, self.kind.id, found, why, most_urgent)
 
     def _raise_known(
-        self, connection: Connection, documents: Documents, raises: dict[str, Raise], most_urgent: Priority
+        self, connection: Connection, raises: dict[str, Raise], most_urgent: Priority
     ) -> None:
         if len(raises) > NARROW:
             most_urgent = max(most_urgent, Priority.fan_out)
@@ -76,7 +79,8 @@ class Climb:
             by_reason = {min(by_reason, key=lambda r: r.sequence): list(raises)}
         for why, keys in by_reason.items():
             for start in range(0, len(keys), 10_000):
-                documents.raise_where(connection, self.kind.id, keys[start : start + 10_000], why, most_urgent)
+                page = keys[start : start + 10_000]
+                self._documents.raise_known(connection, self.kind.id, page, why, most_urgent)
 
     def _values(self, touched: Iterable[Touched]) -> dict[str, Raise]:
         raises: dict[str, Raise] = {}
@@ -90,14 +94,13 @@ class Climb:
 
 def _climb(registered: Registered, node: Node) -> Select[Any] | None:
     """Root keys from join values of ``node`` (bound as ``values``); None where the values are the root keys."""
-    start: Any = bindparam("values", expanding=True)
     current: Any = None
     conditions: list[Any] = []
     while node.parent is not None:
         inward = registered.lookups[node.parent.table, node.parent_columns]
         if inward.id is not None:
             edge = REFERENCE.alias()
-            at = edge.c.value.in_(start) if current is None else edge.c.value == current
+            at = among(edge.c.value, "values") if current is None else edge.c.value == current
             conditions += [edge.c.lookup_id == inward.id, at]
             current = edge.c.row_key
         node = node.parent
@@ -106,7 +109,7 @@ def _climb(registered: Registered, node: Node) -> Select[Any] | None:
         outward = registered.lookups[node.table, node.child_columns]
         if outward.id is not None:
             edge = REFERENCE.alias()
-            at = edge.c.row_key.in_(start) if current is None else edge.c.row_key == current
+            at = among(edge.c.row_key, "values") if current is None else edge.c.row_key == current
             conditions += [edge.c.lookup_id == outward.id, at]
             current = edge.c.value
     return None if current is None else select(current).where(*conditions).distinct()
@@ -126,7 +129,7 @@ class Raising:
                 if node.parent is None:
                     self.roots.setdefault(node.table, []).append(kind)
                 else:
-                    self.climbs.setdefault(node.table, []).append(Climb(registered, kind, node))
+                    self.climbs.setdefault(node.table, []).append(Climb(documents, registered, kind, node))
 
     def raise_touched(
         self, connection: Connection, touched: dict[str, list[Touched]], *, repair: bool = False
@@ -139,14 +142,14 @@ class Raising:
                 self.documents.raise_keys(connection, kind.id, {row.key: row.why for row in rows}, priority)
         for table, rows in touched.items():
             for climb in self.climbs.get(table, ()):
-                climb.raise_from(connection, self.documents, rows, most_urgent=urgent)
+                climb.raise_from(connection, rows, most_urgent=urgent)
 
     def raise_all(self, connection: Connection, table: str, why: Raise, priority: Priority) -> None:
         """Owe every known document of the types that read this table (it was truncated or swept)."""
         kinds = {kind.id for kind in self.roots.get(table, ())}
         kinds |= {climb.kind.id for climb in self.climbs.get(table, ())}
         for kind in sorted(kinds):
-            self.documents.raise_where(connection, kind, None, why, priority)
+            self.documents.raise_all(connection, kind, why, priority)
 
     def ensure(self, connection: Connection, touched: dict[str, list[Touched]]) -> None:
         """During a first load: know the documents, owe them when the snapshot is complete."""

@@ -15,10 +15,11 @@ from sync.mapping.image import Image, image, join_value, key_of
 from sync.mapping.plan import TablePlan
 from sync.state.database import State
 from sync.state.documents import Raise
+from sync.state.prepared import among
 from sync.state.registry import REFERENCE, ROW, Registered
 
 _FIND = select(ROW.c.key, ROW.c.image).where(
-    ROW.c.table_id == bindparam("t"), ROW.c.key.in_(bindparam("keys", expanding=True))
+    ROW.c.table_id == bindparam("t"), among(ROW.c.key, "keys")
 )
 _DELETE_ROW = delete(ROW).where(ROW.c.table_id == bindparam("b_t"), ROW.c.key == bindparam("b_k"))
 _DELETE_REFERENCE = delete(REFERENCE).where(
@@ -102,10 +103,14 @@ class Rows:
     def __init__(self, state: State, registered: Registered, max_text_bytes: int) -> None:
         self.registered, self.max_text_bytes = registered, max_text_bytes
         put = state.insert(ROW)
-        self._put = put.on_conflict_do_update(
-            index_elements=["table_id", "key"], set_={"image": put.excluded.image, "seen": put.excluded.seen}
+        self._put = state.prepare(
+            put.on_conflict_do_update(
+                index_elements=["table_id", "key"], set_={"image": put.excluded.image, "seen": put.excluded.seen}
+            )
         )
-        self._refer = state.insert(REFERENCE).on_conflict_do_nothing()
+        self._refer = state.prepare(state.insert(REFERENCE).on_conflict_do_nothing())
+        self._find, self._drop = state.prepare(_FIND), state.prepare(_DELETE_ROW)
+        self._unrefer = state.prepare(_DELETE_REFERENCE)
         self._lookups = {
             name: [(lookup.id, lookup.columns) for lookup in registered.lookups_of(name)] for name in registered.tables
         }
@@ -116,7 +121,7 @@ class Rows:
         pages = list(keys)
         for start in range(0, len(pages), PAGE):
             parameters = {"t": self.registered.tables[table], "keys": pages[start : start + PAGE]}
-            for key, text in connection.execute(_FIND, parameters):
+            for key, text in self._find.run(connection, parameters):
                 found[key] = orjson.loads(text)
         return found
 
@@ -141,9 +146,9 @@ class Rows:
                 if same is not None:
                     puts.append(_row(self.registered.tables[at[0]], at[1], same, seen))
         if puts:
-            connection.execute(self._put, puts)
+            self._put.run_many(connection, puts)
         if deletes:
-            connection.execute(_DELETE_ROW, deletes)
+            self._drop.run_many(connection, deletes)
 
     def _refer_rows(self, connection: Connection, name: str, rows: list[Touched]) -> None:
         table = self.registered.plan.tables[name]
@@ -160,9 +165,9 @@ class Rows:
                 if after is not None:
                     new.append({"lookup_id": lookup, "value": after, "row_key": row.key})
         if old:
-            connection.execute(_DELETE_REFERENCE, old)
+            self._unrefer.run_many(connection, old)
         if new:
-            connection.execute(self._refer, new)
+            self._refer.run_many(connection, new)
 
     def truncate(self, connection: Connection, table: str) -> None:
         """Every row of the table is gone."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from sync.state.database import State
 from sync.state.registry import DOCUMENT, MARKER, SOURCE, Registered
@@ -32,7 +32,7 @@ def visible(
     sequences = connection.execute(select(MARKER.c.sequence).where(MARKER.c.token.in_(tokens))).scalars().all()
     if len(sequences) < len(tokens):
         return Visible(False, False, 0)
-    mine = [DOCUMENT.c.type_id.in_([kind.id for kind in registered.kinds.values()])]
+    mine: list[ColumnElement[bool]] = [DOCUMENT.c.type_id.in_([kind.id for kind in registered.kinds.values()])]
     if document is not None:
         mine = [DOCUMENT.c.type_id == document[0], DOCUMENT.c.key == document[1]]
     loading = connection.execute(

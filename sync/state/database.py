@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlmodel import SQLModel
 
 from sync.errors import SettingsError, StateUnreachable
+from sync.state.prepared import Prepared
 from sync.state import tables  # noqa: F401  (declares the tables)
 
 _WRITE = {"headrace_write": True}
@@ -29,6 +30,7 @@ class State:
             raise SettingsError("HEADRACE_STATE_URL is not a database url") from exc
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writing = threading.RLock()
+        self._prepared: dict[int, tuple[Executable, Prepared]] = {}
         self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
         with _ours(self.url.render_as_string(hide_password=True)):
             SQLModel.metadata.create_all(self.engine)
@@ -67,7 +69,15 @@ class State:
             with self.engine.connect() as connection:
                 raw = connection.connection.dbapi_connection
                 assert raw is not None
-                raw.execute("PRAGMA wal_checkpoint(PASSIVE)").close()  # type: ignore[attr-defined]
+                raw.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+
+    def prepare(self, statement: Executable) -> Prepared:
+        """The statement compiled for this database; the same object compiles once."""
+        found = self._prepared.get(id(statement))
+        if found is None:
+            # The statement is kept beside it, so that its id is not given to another.
+            found = self._prepared[id(statement)] = (statement, Prepared(statement, self.engine.dialect))
+        return found[1]
 
     def insert(self, table: Table) -> Any:
         """An INSERT of this database's dialect: both have ``on_conflict_do_update``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, case, delete, func, insert, or_, select, update
 
 from sync.state.database import State
+from sync.state.prepared import Prepared, among
 from sync.state.registry import CHUNK, DOCUMENT, LEDGER
 
 BUCKETS = 256
@@ -57,7 +58,16 @@ class Owed:
     doubtful: bool
 
 
-_RAISED = {
+def _why(why: Raise, priority: Priority) -> dict[str, Any]:
+    return {
+        "n_owed_from": why.sequence,
+        "n_owed_at": why.committed_at,
+        "n_priority": int(priority),
+        "n_cause": why.cause,
+    }
+
+
+_RAISED: dict[str, Callable[[Any], Any]] = {
     # What was owed already stays owed from where it was; a parked or settled one is owed from here.
     "owed_from": lambda new: case((DOCUMENT.c.priority.is_(None), new), else_=DOCUMENT.c.owed_from),
     "owed_at": lambda new: case((DOCUMENT.c.priority.is_(None), new), else_=DOCUMENT.c.owed_at),
@@ -78,27 +88,49 @@ def _raised(new: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_RAISE = (
+    update(DOCUMENT)
+    .where(DOCUMENT.c.type_id == bindparam("b_type"))
+    .values(**_raised({name: bindparam(f"n_{name}") for name in ("owed_from", "owed_at", "priority", "cause")}))
+)
+_OWED_COLUMNS = [DOCUMENT.c[name] for name in Owed.__dataclass_fields__]
+
+
 class Documents:
     """The statements about documents, prepared once for one state."""
 
     def __init__(self, state: State) -> None:
-        self._state = state
+        self.state = state
         upsert = state.insert(DOCUMENT)
         new = {name: getattr(upsert.excluded, name) for name in ("owed_from", "owed_at", "priority", "cause")}
-        self._upsert = upsert.on_conflict_do_update(index_elements=["type_id", "key"], set_=_raised(new))
-        self._ensure = state.insert(DOCUMENT).on_conflict_do_nothing(index_elements=["type_id", "key"])
-        put = state.insert(CHUNK)
-        self._put_chunk = put.on_conflict_do_update(
-            index_elements=["document_id", "number"], set_={"hash": put.excluded.hash, "vector": put.excluded.vector}
+        given = [*_fresh(0, ""), *new]
+        upsert = upsert.values({name: bindparam(name) for name in given})
+        self._upsert = state.prepare(
+            upsert.on_conflict_do_update(index_elements=["type_id", "key"], set_=_raised(new))
         )
+        ensure = state.insert(DOCUMENT).values({name: bindparam(name) for name in _fresh(0, "")})
+        self._ensure = state.prepare(ensure.on_conflict_do_nothing(index_elements=["type_id", "key"]))
+        put = state.insert(CHUNK)
+        self._put_chunk = state.prepare(
+            put.on_conflict_do_update(
+                index_elements=["document_id", "number"],
+                set_={"hash": put.excluded.hash, "vector": put.excluded.vector},
+            )
+        )
+        self._raise_keys = state.prepare(_RAISE.where(among(DOCUMENT.c.key, "values")))
+        self._raise_type = state.prepare(_RAISE)
+        self._take = {
+            bounded: state.prepare(_TAKE.where(among(DOCUMENT.c.bucket, "buckets")) if bounded else _TAKE)
+            for bounded in (False, True)
+        }
 
     def raise_keys(
         self, connection: Connection, type_id: int, raises: dict[str, Raise], priority: Priority
     ) -> None:
         """Owe these documents, new ones included."""
         if raises:
-            connection.execute(
-                self._upsert,
+            self._upsert.run_many(
+                connection,
                 [
                     {
                         **_fresh(type_id, key),
@@ -112,26 +144,31 @@ class Documents:
                 ],
             )
 
-    def raise_where(
-        self, connection: Connection, type_id: int, keys: Select[Any] | Collection[str] | None, why: Raise, priority: Priority
+    def prepare_raise(self, keys: Select[Any]) -> Prepared:
+        """The statement that owes the known documents whose key is among those of ``keys``, a query of its own."""
+        return self.state.prepare(_RAISE.where(DOCUMENT.c.key.in_(keys)))
+
+    def raise_found(
+        self, connection: Connection, prepared: Prepared, type_id: int, values: list[str], why: Raise, priority: Priority
     ) -> int:
-        """Owe the known documents whose key is among ``keys`` (a subquery, or all when None); returns how many."""
-        new = {
-            "owed_from": bindparam("n_from", why.sequence),
-            "owed_at": bindparam("n_at", why.committed_at),
-            "priority": bindparam("n_priority", int(priority)),
-            "cause": bindparam("n_cause", why.cause),
-        }
-        statement = update(DOCUMENT).where(DOCUMENT.c.type_id == type_id).values(**_raised(new))
-        if keys is not None:
-            statement = statement.where(DOCUMENT.c.key.in_(keys))
-        return connection.execute(statement).rowcount
+        """Owe what ``prepared`` finds from these values; returns how many. One statement, however wide."""
+        return prepared.run(connection, {**_why(why, priority), "b_type": type_id, "values": values}).rowcount
+
+    def raise_known(
+        self, connection: Connection, type_id: int, keys: list[str], why: Raise, priority: Priority
+    ) -> int:
+        """Owe those of these documents that are known."""
+        return self._raise_keys.run(connection, {**_why(why, priority), "b_type": type_id, "values": keys}).rowcount
+
+    def raise_all(self, connection: Connection, type_id: int, why: Raise, priority: Priority) -> int:
+        """Owe every known document of a type."""
+        return self._raise_type.run(connection, {**_why(why, priority), "b_type": type_id}).rowcount
 
     def ensure(self, connection: Connection, type_id: int, keys: Iterable[str]) -> None:
         """Know these documents without owing them: a first load owes them when its snapshot is complete."""
         rows = [_fresh(type_id, key) for key in keys]
         if rows:
-            connection.execute(self._ensure, rows)
+            self._ensure.run_many(connection, rows)
 
     # -- ② write ---------------------------------------------------------------------------------
 
@@ -146,37 +183,31 @@ class Documents:
         now: float | None = None,
     ) -> list[Owed]:
         """The most urgent owed documents, at most ``limit``: direct changes first, then the oldest."""
-        columns = [DOCUMENT.c[name] for name in Owed.__dataclass_fields__]
-        statement = (
-            select(*columns)
-            .where(
-                DOCUMENT.c.priority.is_not(None),
-                DOCUMENT.c.priority <= int(most),
-                DOCUMENT.c.type_id.in_(types),
-                DOCUMENT.c.not_before <= (time.time() if now is None else now),
-            )
-            .order_by(DOCUMENT.c.priority, DOCUMENT.c.owed_from)
-            .limit(limit)
-        )
+        parameters: dict[str, Any] = {
+            "most": int(most),
+            "types": list(types),
+            "now": time.time() if now is None else now,
+            "limit": limit,
+        }
         if buckets is not None:
-            statement = statement.where(DOCUMENT.c.bucket.in_(buckets))
-        return [Owed(*row) for row in connection.execute(statement)]
+            parameters["buckets"] = list(buckets)
+        return [Owed(*row) for row in self._take[buckets is not None].run(connection, parameters)]
 
     def note_sent(self, connection: Connection, sent: Sequence[tuple[Owed, int]]) -> None:
         """Before the request leaves: revision and chunk count, for whoever must clean up after us."""
-        connection.execute(
-            _NOTE_SENT, [{"b_id": owed.id, "b_sent": owed.wanted, "b_chunks": chunks} for owed, chunks in sent]
+        self.state.prepare(_NOTE_SENT).run_many(
+            connection, [{"b_id": owed.id, "b_sent": owed.wanted, "b_chunks": chunks} for owed, chunks in sent]
         )
 
     def stored_vectors(self, connection: Connection, hashes: Collection[str]) -> dict[str, bytes]:
         """Chunk text hash → embedding, for those still stored."""
-        rows = connection.execute(_VECTORS, {"hashes": list(hashes)})
-        return {row.hash: row.vector for row in rows}
+        rows = self.state.prepare(_VECTORS).run(connection, {"hashes": list(hashes)})
+        return {text_hash: vector for text_hash, vector in rows}  # noqa: C416  (a result's keys() misleads dict)
 
     def confirm(self, connection: Connection, done: Sequence[Settled], next_sequence: int) -> None:
         """Weaviate has it: written is the revision gathered; one raised meanwhile stays owed from there on."""
-        connection.execute(
-            _CONFIRM,
+        self.state.prepare(_CONFIRM).run_many(
+            connection,
             [
                 {
                     "b_id": one.owed.id,
@@ -194,18 +225,18 @@ class Documents:
             for number, text_hash, vector in one.vectors
         ]
         if vectors:
-            connection.execute(self._put_chunk, vectors)
+            self._put_chunk.run_many(connection, vectors)
         shrunk = [{"b_id": one.owed.id, "b_chunks": one.chunks} for one in done if one.chunks < one.owed.sent_chunks]
         if shrunk:
-            connection.execute(_FORGET_CHUNKS, shrunk)
+            self.state.prepare(_FORGET_CHUNKS).run_many(connection, shrunk)
         gone = [{"b_id": one.owed.id, "b_rev": one.owed.wanted} for one in done if one.gone]
         if gone:
-            connection.execute(_FORGET, gone)
-        record(connection, done)
+            self.state.prepare(_FORGET).run_many(connection, gone)
+        self.record(connection, done)
 
     def inherit(self, wait: float) -> None:
         """Take over what an earlier worker noted as sent and never confirmed: doubtful, and not touched at once."""
-        with self._state.write() as connection:
+        with self.state.write() as connection:
             connection.execute(
                 update(DOCUMENT)
                 .where(DOCUMENT.c.sent.is_not(None))
@@ -217,7 +248,7 @@ class Documents:
         connection.execute(
             _PARK, [{"b_id": owed.id, "b_rev": owed.wanted, "b_reason": reason[:2000]} for owed, reason in parked]
         )
-        record(connection, [Settled(owed, "parked") for owed, _ in parked])
+        self.record(connection, [Settled(owed, "parked") for owed, _ in parked])
 
     def postpone(self, connection: Connection, owed: Sequence[Owed], seconds: float, *, doubtful: bool) -> None:
         """Still owed, not to be tried again for ``seconds``."""
@@ -225,6 +256,28 @@ class Documents:
             _POSTPONE,
             [{"b_id": one.id, "b_until": time.time() + seconds, "b_doubtful": doubtful} for one in owed],
         )
+
+
+    def record(self, connection: Connection, settled: Sequence[Settled]) -> None:
+        """Enter into the ledger what became of documents."""
+        now = time.time_ns() // 1000
+        if settled:
+            self.state.prepare(_RECORD).run_many(
+                connection,
+                [
+                    {
+                        "type_id": one.owed.type_id,
+                        "key": one.owed.key,
+                        "outcome": one.outcome,
+                        "chunks": one.chunks,
+                        "embedded": one.embedded,
+                        "cause": one.owed.cause,
+                        "committed_at": one.owed.owed_at,
+                        "written_at": now,
+                    }
+                    for one in settled
+                ],
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,28 +291,6 @@ class Settled:
     vectors: tuple[tuple[int, str, bytes], ...] = ()
     embedded: int = 0
     gone: bool = False
-
-
-def record(connection: Connection, settled: Sequence[Settled]) -> None:
-    """Enter into the ledger what became of documents."""
-    now = time.time_ns() // 1000
-    if settled:
-        connection.execute(
-            insert(LEDGER),
-            [
-                {
-                    "type_id": one.owed.type_id,
-                    "key": one.owed.key,
-                    "outcome": one.outcome,
-                    "chunks": one.chunks,
-                    "embedded": one.embedded,
-                    "cause": one.owed.cause,
-                    "committed_at": one.owed.owed_at,
-                    "written_at": now,
-                }
-                for one in settled
-            ],
-        )
 
 
 def _fresh(type_id: int, key: str) -> dict[str, Any]:
@@ -277,7 +308,21 @@ def _fresh(type_id: int, key: str) -> dict[str, Any]:
     }
 
 
-_VECTORS = select(CHUNK.c.hash, CHUNK.c.vector).where(CHUNK.c.hash.in_(bindparam("hashes", expanding=True)))
+_TAKE = (
+    select(*_OWED_COLUMNS)
+    .where(
+        DOCUMENT.c.priority.is_not(None),
+        DOCUMENT.c.priority <= bindparam("most"),
+        among(DOCUMENT.c.type_id + 0, "types"),  # the index to go by is that of what is owed
+        DOCUMENT.c.not_before <= bindparam("now"),
+    )
+    .order_by(DOCUMENT.c.priority, DOCUMENT.c.owed_from)
+    .limit(bindparam("limit"))
+)
+_RECORD = insert(LEDGER).values(
+    {name: bindparam(name) for name in LEDGER.c.keys() if name != "id"}  # noqa: SIM118  (columns, not a dict)
+)
+_VECTORS = select(CHUNK.c.hash, CHUNK.c.vector).where(among(CHUNK.c.hash, "hashes"))
 _NOTE_SENT = (
     update(DOCUMENT)
     .where(DOCUMENT.c.id == bindparam("b_id"))

@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
 from sync.mapping.lock import Lock
 from sync.mapping.model import Mapping
 from sync.mapping.plan import DocumentPlan, Plan, TablePlan, plan
+from sync.state.database import State
 from sync.state.tables import (
     AppliedRecord,
     ChunkRecord,
@@ -135,7 +136,7 @@ def register(
 def _write_lookups(connection: Connection, made: Plan) -> None:
     numbers = _table_numbers(connection, made.mapping.name)
     for table, columns in pairs(made):
-        if columns != made.tables[table].key:
+        if not made.tables[table].is_key(columns):
             connection.execute(insert(LOOKUP).values(table_id=numbers[table], columns=json.dumps(columns)))
 
 
@@ -200,12 +201,15 @@ def forget(connection: Connection, name: str) -> None:
         connection.execute(statement)
 
 
-def next_sequence(connection: Connection, mapping: str, count: int) -> int:
+_COUNT = (
+    update(MAPPING)
+    .where(MAPPING.c.name == bindparam("b_name"))
+    .values(sequence=MAPPING.c.sequence + bindparam("b_count"))
+    .returning(MAPPING.c.sequence)
+)
+
+
+def next_sequence(state: State, connection: Connection, mapping: str, count: int) -> int:
     """Reserve ``count`` numbers; returns the first. Sources of one mapping take turns at this row."""
-    last = connection.execute(
-        update(MAPPING)
-        .where(MAPPING.c.name == mapping)
-        .values(sequence=func.coalesce(MAPPING.c.sequence, 0) + count)
-        .returning(MAPPING.c.sequence)
-    ).scalar_one()
+    last = state.prepare(_COUNT).run(connection, {"b_name": mapping, "b_count": count}).scalar_one()
     return int(last) - count + 1

@@ -21,7 +21,7 @@ class MappingRecord(SQLModel, table=True):
     model: str = Field(sa_column=Column(Text, nullable=False))
     lock: str | None = Field(default=None, sa_column=Column(Text))
     applied_at: float
-    sequence: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    sequence: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))
 
 
 class SourceRecord(SQLModel, table=True):
@@ -36,13 +36,13 @@ class SourceRecord(SQLModel, table=True):
     topic: str
     topic_id: str | None = None
     epoch: int = 1
-    offset: int = Field(default=-1, sa_column=Column("offset_", BigInteger, nullable=False))
+    offset: int = Field(default=-1, sa_column=Column("offset_", BigInteger, nullable=False, default=-1))
     last_hash: str | None = None
     database_position: str | None = None
     open_transaction: str | None = None
     loaded: bool = False  # a first snapshot was completed
     snapshot: str | None = Field(default=None, sa_column=Column(Text))  # the one under way, JSON
-    committed_at: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    committed_at: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))
     heard_at: float = 0.0
     trouble: str | None = Field(default=None, sa_column=Column(Text))
 
@@ -79,7 +79,7 @@ class RowRecord(SQLModel, table=True):
     table_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     key: str = Field(sa_column=Column(Text, primary_key=True))
     image: str = Field(sa_column=Column(Text, nullable=False))
-    seen: int = Field(default=0, sa_column=Column(Integer, nullable=False))  # by which snapshot, or change since
+    seen: int = Field(default=0, sa_column=Column(Integer, nullable=False, default=0))  # by which snapshot, or change since
 
 
 class ReferenceRecord(SQLModel, table=True):
@@ -136,19 +136,19 @@ class DocumentRecord(SQLModel, table=True):
     type_id: int = Field(sa_column=Column(Integer, nullable=False))
     key: str = Field(sa_column=Column(Text, nullable=False))
     bucket: int = Field(sa_column=Column(SmallInteger, nullable=False))
-    wanted: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
-    written: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    wanted: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))
+    written: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))
     priority: int | None = Field(default=None, sa_column=Column(SmallInteger))
     owed_from: int | None = Field(default=None, sa_column=Column(BigInteger))
     owed_at: int | None = Field(default=None, sa_column=Column(BigInteger))
     cause: str | None = Field(default=None, sa_column=Column(Text))
     sent: int | None = Field(default=None, sa_column=Column(BigInteger))
-    sent_chunks: int = Field(default=0, sa_column=Column(Integer, nullable=False))
-    chunks: int = Field(default=0, sa_column=Column(Integer, nullable=False))
+    sent_chunks: int = Field(default=0, sa_column=Column(Integer, nullable=False, default=0))
+    chunks: int = Field(default=0, sa_column=Column(Integer, nullable=False, default=0))
     digest: str | None = None
     parked: str | None = Field(default=None, sa_column=Column(Text))
-    attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False))
-    not_before: float = Field(default=0.0, sa_column=Column(Float, nullable=False))
+    attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False, default=0))
+    not_before: float = Field(default=0.0, sa_column=Column(Float, nullable=False, default=0.0))
     doubtful: bool = False
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from sync.errors import BuildError
 from sync.mapping.assemble import Gathered, assemble
 from sync.mapping.build import Builder, Built
-from sync.mapping.terms import terms
+from sync.mapping.chunks import split
+from sync.mapping.model import Chunking
+from sync.mapping.terms import Term, terms
+from sync.state.database import State
 from sync.state.documents import Documents, Owed, Priority
 from sync.state.registry import MAPPING, SOURCE, TERMS, DocumentKind, Registered
-from sync.write.objects import Reflects
+from sync.write.objects import Reflects, content_hash
 from sync.write.queue import Queue
 from sync.write.rows import StateRows
 
@@ -31,11 +34,17 @@ class Kind:
     def of(cls, registered: Registered, kind: DocumentKind) -> Kind:
         if kind.plan is not None:
             return cls(registered, kind, Builder(registered.plan, kind.plan))
-        return cls(registered, kind, None, {term.key: Built.of(term) for term in terms(registered.plan)})
+        return cls(registered, kind, None, {term.key: _of_term(term) for term in terms(registered.plan)})
 
     @property
     def level(self) -> str:
         return "root" if self.kind.name != TERMS else "terminology"
+
+
+def _of_term(term: Term) -> Built:
+    chunking = Chunking()
+    chunks = split(term.title, term.text, chunking.max_tokens, chunking.overlap)
+    return Built(term.title, term.text, chunks, {}, content_hash("\0".join(chunks)))
 
 
 @dataclass
@@ -67,12 +76,18 @@ class Gathering:
             raise BuildError(f"unexpected {type(exc).__name__} while building", advice="Please report this.") from exc
 
 
-def held_back(connection: Connection) -> set[str]:
+_HELD_BACK = select(SOURCE.c.mapping).where(or_(SOURCE.c.open_transaction.is_not(None), SOURCE.c.loaded.is_(False)))
+_SOURCES = (
+    select(SOURCE.c.name, SOURCE.c.epoch, SOURCE.c.offset_, SOURCE.c.committed_at)
+    .where(SOURCE.c.mapping == bindparam("mapping"))
+    .order_by(SOURCE.c.name)
+)
+_SEQUENCE = select(MAPPING.c.sequence).where(MAPPING.c.name == bindparam("mapping"))
+
+
+def held_back(state: State, connection: Connection) -> set[str]:
     """Mappings of which nothing may be gathered: a transaction is half applied, or a first load still reads."""
-    rows = connection.execute(
-        select(SOURCE.c.mapping).where(or_(SOURCE.c.open_transaction.is_not(None), SOURCE.c.loaded.is_(False)))
-    )
-    return set(rows.scalars())
+    return set(state.prepare(_HELD_BACK).run(connection).scalars())
 
 
 def gather(
@@ -88,14 +103,14 @@ def gather(
         # The first statement fixes the moment that this transaction sees. It runs while the queue is locked:
         # a document that another lane released has its confirmation in that moment, so that no lane can
         # gather older rows than those already written.
-        held = held_back(connection)
+        held = held_back(documents.state, connection)
         types = [number for number, k in kinds.items() if k.kind.name == TERMS or k.registered.name not in held]
         return _one_urgency(documents.take(connection, types, most, buckets=buckets)) if types else []
 
     owed = queue.reserve(limit, read)
     gathering = Gathering(owed, kinds)
     try:
-        _read(connection, gathering)
+        _read(documents.state, connection, gathering)
     except BaseException:
         queue.release(owed)
         raise
@@ -108,27 +123,23 @@ def _one_urgency(owed: list[Owed]) -> list[Owed]:
     return direct or owed
 
 
-def _read(connection: Connection, gathering: Gathering) -> None:
+def _read(state: State, connection: Connection, gathering: Gathering) -> None:
     by_kind: dict[int, list[str]] = {}
     for owed in gathering.owed:
         by_kind.setdefault(owed.type_id, []).append(owed.key)
     for number, keys in by_kind.items():
         kind = gathering.kinds[number]
         if kind.kind.plan is not None:
-            rows = StateRows(connection, kind.registered)
+            rows = StateRows(state, connection, kind.registered)
             found = assemble(kind.registered.plan, kind.kind.plan, keys, rows)
             gathering.rows.update(((number, key), found.get(key)) for key in keys)
     for name in {gathering.kinds[number].registered.name for number in by_kind}:
-        gathering.reflects[name], gathering.next_sequence[name] = _moment(connection, name)
+        gathering.reflects[name], gathering.next_sequence[name] = _moment(state, connection, name)
 
 
-def _moment(connection: Connection, mapping: str) -> tuple[Reflects, int]:
-    sources = connection.execute(
-        select(SOURCE.c.epoch, SOURCE.c.offset_, SOURCE.c.committed_at, SOURCE.c.name)
-        .where(SOURCE.c.mapping == mapping)
-        .order_by(SOURCE.c.name)
-    ).all()
-    sequence = connection.execute(select(MAPPING.c.sequence).where(MAPPING.c.name == mapping)).scalar_one()
+def _moment(state: State, connection: Connection, mapping: str) -> tuple[Reflects, int]:
+    sources = state.prepare(_SOURCES).run(connection, {"mapping": mapping}).all()
+    sequence = state.prepare(_SEQUENCE).run(connection, {"mapping": mapping}).scalar_one()
     return Reflects(_positions(sources), max((s.committed_at for s in sources), default=0)), sequence + 1
 
 

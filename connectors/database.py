@@ -1,0 +1,71 @@
+"""What every kind of database must be able to do for change capture; each does it in a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol
+
+from connectors.captured import CapturedTable
+from connectors.names import Names
+from connectors.problem import Problem
+from sync.errors import MappingError
+from sync.mapping.lock import SourceLock
+from sync.settings import Settings
+
+Undo = Callable[[], object]
+
+
+class Database(Protocol):
+    """One source database. Opening it connects to nothing; each method opens a connection of its own.
+
+    Every method may raise SourceUnreachable and SourceRefused.
+    """
+
+    connector: str  # as `source.connector` in the mapping
+    connector_class: str
+
+    def catalogue(self, tables: Collection[str] | None = None) -> SourceLock:
+        """Keys, types and foreign keys of ``tables`` ("schema.table"), or of the source's whole schema.
+
+        A table that does not exist is missing from the answer.
+        """
+
+    def preflight(self, names: Names, tables: Sequence[CapturedTable], *, registered: bool) -> list[Problem]:
+        """Everything that the database lacks. ``registered``: our connector exists, so its slot may be there."""
+
+    def configuration(self, names: Names, tables: Sequence[CapturedTable], settings: Settings) -> dict[str, str]:
+        """The database's own part of its connector's configuration."""
+
+    def prepare(self, names: Names, tables: Sequence[CapturedTable]) -> tuple[str, Undo] | None:
+        """Make what the connector needs inside the database; may be called again.
+
+        Returns what was done in words and how to undo it, or None where nothing was to be done.
+        """
+
+    def start_over(self, names: Names) -> bool:
+        """Forget how far the log was read (drop the slot), with the connector stopped; True if there was one."""
+
+    def clean(self, names: Names) -> list[str]:
+        """Take away all that `prepare` and the connector made; says what there was. May be called again."""
+
+    def emit(self, token: str) -> None:
+        """Commit a marker into the database's own log; it comes out as a Message with content ``token``."""
+
+    def find(
+        self, table: str, columns: Sequence[str], values: Collection[Sequence[Any]], wanted: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """Rows of ``table`` ("schema.table") whose ``columns`` equal one of ``values``, as {column: value}."""
+
+    def sample(self, table: str, wanted: Sequence[str], limit: int) -> list[dict[str, Any]]:
+        """Up to ``limit`` rows of a table, in no particular order."""
+
+
+def open_database(connector: str, url: str, schema: str | None = None) -> Database:
+    """The database behind ``url``, whose ${NAME}s are resolved; raises MappingError for a kind that has no code yet."""
+    if connector == "postgres":
+        from connectors.postgres.database import Postgres
+
+        return Postgres(url, schema or "public")
+    raise MappingError(
+        f"sources of kind {connector} are not supported yet", advice="Supported now: `connector: postgres`."
+    )

@@ -1,0 +1,91 @@
+"""PostgreSQL as a Database: each of its parts behind the one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from connectors.captured import CapturedTable
+from connectors.names import HEARTBEAT_PREFIX, Names
+from connectors.postgres import marker, publication, rows, slot
+from connectors.postgres.address import Address
+from connectors.postgres.catalogue import catalogue
+from connectors.postgres.preflight import preflight
+from connectors.problem import Problem
+from sync.mapping.lock import SourceLock
+from sync.settings import Settings
+
+
+class Postgres:
+    connector = "postgres"
+    connector_class = "io.debezium.connector.postgresql.PostgresConnector"
+
+    def __init__(self, url: str, schema: str = "public") -> None:
+        self.address, self.schema = Address(url), schema
+
+    def __str__(self) -> str:
+        return str(self.address)
+
+    def catalogue(self, tables: Collection[str] | None = None) -> SourceLock:
+        return catalogue(self.address, self.schema, tables)
+
+    def preflight(self, names: Names, tables: Sequence[CapturedTable], *, registered: bool) -> list[Problem]:
+        return preflight(self.address, names, tables, registered=registered)
+
+    def configuration(self, names: Names, tables: Sequence[CapturedTable], settings: Settings) -> dict[str, str]:
+        address = self.address
+        found = {
+            "connector.class": self.connector_class,
+            "plugin.name": slot.PLUGIN,
+            "database.hostname": address.host,
+            "database.port": str(address.port),
+            "database.user": address.user,
+            "database.password": address.password,
+            "database.dbname": address.database,
+            "slot.name": names.slot,
+            "slot.retry.delay.ms": "2000",
+            "publication.name": names.publication,
+            "publication.autocreate.mode": "disabled",
+            # Transactional, so that it carries the true commit time and a position between the commits.
+            "heartbeat.action.query": f"select pg_logical_emit_message(true, '{HEARTBEAT_PREFIX}', now()::text)",
+            "status.update.interval.ms": "1000",
+            "interval.handling.mode": "string",
+            "hstore.handling.mode": "json",
+            "include.unknown.datatypes": "true",
+        }
+        for ours, theirs in (("sslmode", "database.sslmode"), ("sslrootcert", "database.sslrootcert")):
+            if ours in address.parts:
+                found[theirs] = address.parts[ours]
+        return found
+
+    def prepare(self, names: Names, tables: Sequence[CapturedTable]) -> tuple[str, Callable[[], object]] | None:
+        return publication.ensure(self.address, names, tables)
+
+    def start_over(self, names: Names) -> bool:
+        return slot.drop(self.address, names.slot)
+
+    def clean(self, names: Names) -> list[str]:
+        done = []
+        if slot.drop(self.address, names.slot):
+            done.append(f"dropped slot {names.slot}")
+        if publication.drop(self.address, names):
+            done.append(f"dropped publication {names.publication}")
+        return done
+
+    def emit(self, token: str) -> None:
+        marker.emit(self.address, token)
+
+    def find(
+        self, table: str, columns: Sequence[str], values: Collection[Sequence[Any]], wanted: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        return rows.find(self.address, self._split(table), columns, values, wanted)
+
+    def sample(self, table: str, wanted: Sequence[str], limit: int) -> list[dict[str, Any]]:
+        return rows.sample(self.address, self._split(table), wanted, limit)
+
+    def _split(self, table: str) -> tuple[str, str]:
+        # A table's name may hold dots, and so may a schema's; the source's own schema settles most of it.
+        if table.startswith(f"{self.schema}."):
+            return self.schema, table[len(self.schema) + 1 :]
+        schema, _, name = table.partition(".")
+        return schema, name

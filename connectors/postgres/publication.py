@@ -1,0 +1,144 @@
+"""Headrace's own publication: which tables and columns PostgreSQL lets out, decided inside the database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from connectors.captured import CapturedTable
+from connectors.names import Names
+from connectors.postgres.address import Address
+from connectors.postgres.tables import CatalogueTable, read_tables
+from sync.errors import SourceRefused
+
+Connection = psycopg.Connection[Any]
+# ("schema", "table") → its columns in order, or None for all of them
+Members = dict[tuple[str, str], tuple[str, ...] | None]
+
+
+@dataclass(frozen=True)
+class Publication:
+    members: Members
+    comment: str | None
+    via_root: bool
+
+
+def mark(names: Names) -> str:
+    """The comment by which a publication, and the slot beside it, is known to be ours."""
+    return "headrace: " + json.dumps({"mapping": names.mapping, "source": names.source}, ensure_ascii=False)
+
+
+def ours(connection: Connection, names: Names) -> bool | None:
+    """Whether the publication of our name carries our mark; None if there is none."""
+    found = read(connection, names.publication)
+    return None if found is None else found.comment == mark(names)
+
+
+def read(connection: Connection, name: str) -> Publication | None:
+    head = connection.execute(
+        "select oid::bigint, pubviaroot, obj_description(oid, 'pg_publication') from pg_publication where pubname = %s",
+        [name],
+    ).fetchone()
+    if head is None:
+        return None
+    rows = connection.execute(
+        """
+        select n.nspname, c.relname,
+               (select array_agg(a.attname::text order by a.attnum) from pg_attribute a
+                where a.attrelid = r.prrelid and a.attnum = any(r.prattrs))
+        from pg_publication_rel r join pg_class c on c.oid = r.prrelid join pg_namespace n on n.oid = c.relnamespace
+        where r.prpubid = %s
+        """,
+        [head[0]],
+    ).fetchall()
+    members = {(schema, table): tuple(columns) if columns is not None else None for schema, table, columns in rows}
+    return Publication(members, head[2], head[1])
+
+
+def wanted(tables: Sequence[CapturedTable], known: dict[str, CatalogueTable]) -> Members:
+    """The columns to publish: the captured ones, and those by which the log names a deleted row.
+
+    With REPLICA IDENTITY FULL the whole table is published: PostgreSQL would otherwise refuse the *application's*
+    updates ("column list does not cover the replica identity"). Such columns end at the connector.
+    """
+    members: Members = {}
+    for table in tables:
+        there = known[table.name]
+        if there.identity == "full":
+            members[table.schema, table.table] = None
+            continue
+        take = {*table.columns, *there.identity_columns}
+        members[table.schema, table.table] = tuple(c.name for c in there.columns.values() if c.name in take)
+    return members
+
+
+def ensure(address: Address, names: Names, tables: Sequence[CapturedTable]) -> tuple[str, Callable[[], object]] | None:
+    """Make the publication what the mapping needs, in one transaction.
+
+    Returns what was done and how to undo it, or None where it was so already. Raises SourceRefused where the name
+    belongs to somebody else's publication.
+    """
+    with address.connect() as connection, connection.transaction():
+        known = read_tables(connection, "", [table.name for table in tables])
+        missing = [table.name for table in tables if table.name not in known]
+        if missing:
+            raise SourceRefused(f"{address} has no table {', '.join(missing)}")
+        members = wanted(tables, known)
+        before = read(connection, names.publication)
+        if before is None:
+            _create(connection, names, members)
+            return f"made publication {names.publication}", lambda: drop(address, names)
+        if before.comment != mark(names):
+            raise SourceRefused(
+                f"{address}: publication {names.publication} exists and is not Headrace's for this mapping",
+                advice="Rename it, or rename the mapping: the publication is called after it.",
+            )
+        if before.members == members and before.via_root:
+            return None
+        _set(connection, names, members)
+        return f"changed publication {names.publication}", lambda: _restore(address, names, before)
+
+
+def drop(address: Address, names: Names) -> bool:
+    """Drop our publication; False where there is none. Somebody else's of that name stays: SourceRefused."""
+    with address.connect() as connection, connection.transaction():
+        belongs = ours(connection, names)
+        if belongs is None:
+            return False
+        if not belongs:
+            raise SourceRefused(f"{address}: publication {names.publication} is not Headrace's and stays")
+        connection.execute(sql.SQL("drop publication {}").format(sql.Identifier(names.publication)))
+        return True
+
+
+def _create(connection: Connection, names: Names, members: Members) -> None:
+    name = sql.Identifier(names.publication)
+    statement = "create publication {} for table {} with (publish_via_partition_root = true)"
+    connection.execute(sql.SQL(statement).format(name, _listed(members)))
+    connection.execute(sql.SQL("comment on publication {} is {}").format(name, sql.Literal(mark(names))))
+
+
+def _set(connection: Connection, names: Names, members: Members) -> None:
+    name = sql.Identifier(names.publication)
+    connection.execute(sql.SQL("alter publication {} set (publish_via_partition_root = true)").format(name))
+    connection.execute(sql.SQL("alter publication {} set table {}").format(name, _listed(members)))
+
+
+def _restore(address: Address, names: Names, before: Publication) -> None:
+    with address.connect() as connection, connection.transaction():
+        _set(connection, names, before.members)
+
+
+def _listed(members: Members) -> sql.Composed:
+    def one(table: tuple[str, str], columns: tuple[str, ...] | None) -> sql.Composed:
+        named = sql.SQL(".").join(map(sql.Identifier, table))
+        if columns is None:
+            return sql.SQL("{}").format(named)
+        return sql.SQL("{} ({})").format(named, sql.SQL(", ").join(map(sql.Identifier, columns)))
+
+    return sql.SQL(", ").join(one(table, columns) for table, columns in sorted(members.items()))

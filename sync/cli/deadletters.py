@@ -1,0 +1,81 @@
+"""`headrace deadletters`: documents that could not be built, tried again once their cause is mended."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from sync.cli import terminal
+from sync.cli.applied_mappings import called, document_key, find_all, find_document, open_state
+from sync.cli.mapping_files import counted
+
+app = typer.Typer(no_args_is_help=True, help="Parked documents: list them, try them again.")
+
+
+@app.command("list")
+def list_(
+    mapping: Annotated[str | None, typer.Argument(metavar="[MAPPING]", help="Only this one.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    json: terminal.Json = False,
+) -> None:
+    """Every parked document: key, reason, and the command that tries it again. Exit code 1 if there is one.
+
+    Examples:
+
+        headrace deadletters list airline
+    """
+    from sync.cli.status import retry_command
+    from sync.evidence.parked import parked
+
+    with open_state() as state, state.read() as connection:
+        find_all(connection, mapping)
+        found = list(parked(connection, mapping, limit=limit))
+    if json:
+        terminal.print_json([{**each.to_json(), "document": called(each.document)} for each in found])
+    for each in [] if json else found:
+        terminal.line(f"{each.mapping}.{called(each.document)} {each.key}", "bold")
+        terminal.line(each.reason, indent=2)
+        terminal.line(f"again: {retry_command(each)}", indent=2)
+    if found:
+        raise typer.Exit(terminal.FINDINGS)
+    if not json:
+        terminal.line("no document is parked")
+
+
+@app.command()
+def retry(
+    document: Annotated[str, typer.Argument(metavar="[MAPPING.]DOCUMENT", help="The document type.")],
+    keys: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY]...", help="All parked ones where none is named.", show_default=False)
+    ] = None,
+    json: terminal.Json = False,
+) -> None:
+    """Owe parked documents again: the worker builds them anew and parks again what still cannot be built.
+
+    A document is also tried again by itself when one of its rows changes.
+
+    Examples:
+
+        headrace deadletters retry airline.booking 7
+        headrace deadletters retry booking
+    """
+    from sqlalchemy import select
+
+    from sync.state.documents import Documents, Priority, Raise
+    from sync.state.registry import DOCUMENT, next_sequence
+
+    with open_state() as state, state.write() as connection:
+        registered, kind = find_document(find_all(connection, None), document)
+        known = select(DOCUMENT.c.key).where(DOCUMENT.c.type_id == kind.id, DOCUMENT.c.parked.is_not(None))
+        if keys:
+            known = known.where(DOCUMENT.c.key.in_([document_key(kind.plan, key) for key in keys]))
+        found = list(connection.execute(known).scalars())
+        why = Raise(next_sequence(connection, registered.name, 1), time.time_ns() // 1000, "retry")
+        for start in range(0, len(found), 500):
+            Documents(state).raise_where(connection, kind.id, found[start : start + 500], why, Priority.direct)
+    if json:
+        terminal.print_json({"document": f"{registered.name}.{called(kind.name)}", "owed": found})
+    else:
+        terminal.line(f"{counted(len(found), 'document')} owed again" if found else "nothing of it is parked")

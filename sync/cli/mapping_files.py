@@ -1,0 +1,169 @@
+"""Mapping files as commands take them: which are meant, what lint says of them, what the live database adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from sync.cli import terminal
+from sync.errors import HeadraceError, SettingsError
+from sync.mapping.findings import Finding
+from sync.mapping.load import Loaded, load, resolve_env
+
+if TYPE_CHECKING:
+    from connectors.database import Database
+    from connectors.problem import Problem
+    from sync.mapping.lock import Lock
+    from sync.mapping.model import Mapping
+    from sync.settings import Settings
+
+FOLDER = Path("mappings")
+
+File = Annotated[str, typer.Argument(metavar="FILE", help="The mapping file; - reads standard input.")]
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[FILE]...", help="Mapping files, mappings/*.yml where none is named; - reads standard input.",
+        show_default=False,
+    ),
+]  # fmt: skip
+
+
+def chosen(files: Sequence[str] | None) -> list[str]:
+    """The files that are meant. Raises SettingsError where none is named and `mappings/` has none."""
+    if files:
+        return list(dict.fromkeys(files))
+    found = sorted(str(path) for pattern in ("*.yml", "*.yaml") for path in FOLDER.glob(pattern))
+    if not found:
+        raise SettingsError(
+            f"there is no mapping in {FOLDER}/ and none is named",
+            advice="Name a file, or write one: headrace init --database postgresql://…",
+        )
+    return found
+
+
+def check(file: str) -> tuple[Loaded, list[Finding]]:
+    """A file, read and linted without any service."""
+    from sync.mapping.lint import lint
+
+    loaded = load(file)
+    return loaded, lint(loaded)
+
+
+def refused(findings: Iterable[Finding]) -> bool:
+    return any(finding.is_error for finding in findings)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """One line a finding, ``file:line:column CODE severity message``."""
+    for finding in findings:
+        style = "red" if finding.is_error else "yellow"
+        text = Text(f"{finding.file}:{finding.line}:{finding.column} ", "bold")
+        text.append(f"{finding.code} {finding.severity} ", f"{style} not bold").append(finding.message, "default not bold")
+        terminal.line(text)
+
+
+def counted(number: int, thing: str, things: str = "") -> str:
+    """``1 error``, ``2 errors``."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
+def summary(files: int, findings: Sequence[Finding]) -> str:
+    errors = sum(finding.is_error for finding in findings)
+    return (
+        f"{counted(files, 'file')}: {counted(errors, 'error')}, {counted(len(findings) - errors, 'warning')}"
+        if findings
+        else f"{counted(files, 'file')}: nothing to say against it"
+    )
+
+
+@dataclass
+class Live:
+    """What the databases of one mapping say: their catalogue as a lock, and everything that stands against capture."""
+
+    lock: Lock
+    findings: list[Finding] = field(default_factory=list)
+
+
+def databases(mapping: Mapping) -> dict[str, Database]:
+    """The mapping's databases by source name, ``${NAME}`` resolved; nothing connects yet.
+
+    Raises SettingsError for a variable that is not set, MappingError for a kind that has no code yet.
+    """
+    from connectors.database import open_database
+    from connectors.names import sources
+
+    return {
+        name: open_database(source.connector, resolve_env(source.url or ""), source.schema_)
+        for name, source in sources(mapping).items()
+    }
+
+
+def ask_databases(loaded: Loaded, mapping: Mapping, settings: Settings) -> Live:
+    """Read catalogues, compare them with the lock, and ask what capture would lack.
+
+    Raises SourceUnreachable, SourceRefused, SettingsError.
+    """
+    from connectors.captured import captured
+    from connectors.names import names
+    from sync.mapping.lint import drift
+    from sync.mapping.lock import Lock
+
+    known: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for source, database in databases(mapping).items():
+        known[source] = database.catalogue([table.name for table in captured(mapping, loaded.lock, source)])
+        live = Lock(sources={source: known[source]})
+        tables = captured(mapping, loaded.lock or live, source)
+        called = names(mapping, source)
+        problems += database.preflight(called, tables, registered=_registered(called.connector, settings))
+    found = Lock(sources=known)
+    findings = [_as_finding(loaded, mapping, problem) for problem in problems]
+    findings += drift(loaded, found)
+    return Live(found, sorted(set(findings)))
+
+
+def _registered(connector: str, settings: Settings) -> bool:
+    """Whether our connector exists; where Kafka Connect does not answer, the database is asked as if it did not."""
+    from connectors.connect import Connect
+
+    try:
+        with Connect(settings.connect_url, timeout=5.0, patience=5.0) as connect:
+            return connect.config(connector) is not None
+    except HeadraceError:
+        return False
+
+
+def _as_finding(loaded: Loaded, mapping: Mapping, problem: Problem) -> Finding:
+    """A problem of the database at the place in the file that it concerns."""
+    from sync.mapping.plan import plan
+
+    message = problem.message + (f". Run: {problem.sql}" if problem.sql else "")
+    path: tuple[str | int, ...] = ("source",) if mapping.source else ("sources",)
+    if problem.table:
+        tables = plan(mapping, loaded.lock).tables.values()
+        table = next((each for each in tables if each.database_name == problem.table), None)
+        if table is not None:
+            column = next((c.name for c in table.columns.values() if c.database_name == problem.column), None)
+            path = ("tables", table.name, "columns", column) if column else ("tables", table.name)
+    return loaded.positions.finding(path, problem.code, message, problem.severity, key=bool(problem.table))
+
+
+def with_lock(loaded: Loaded, lock: Lock) -> Loaded:
+    """The same file, read with this lock."""
+    return replace(loaded, lock=lock)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest that there is, else all of them."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f" (nearest: {close[0]})"
+    return f" (there are: {', '.join(names)})" if names else ""

@@ -1,0 +1,140 @@
+"""`headrace status`: per document type how fresh it is, and by name what is parked."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from sync.cli import terminal
+from sync.cli.applied_mappings import called, find_all, open_state
+from sync.cli.mapping_files import counted
+
+if TYPE_CHECKING:
+    from sync.evidence.freshness import Status
+    from sync.evidence.parked import Parked
+    from sync.state.database import State
+
+EVERY = 1.0  # seconds between two looks of --watch
+_STYLES = {"fresh": "green", "late": "yellow", "stale": "bold red", "catching up": "cyan", "unknown": "bold magenta"}
+_SIGNS = {"fresh": "●", "late": "◐", "stale": "○", "catching up": "↻", "unknown": "?"}
+
+
+def status(
+    mapping: Annotated[str | None, typer.Argument(metavar="[MAPPING]", help="Only this one.", show_default=False)] = None,
+    json: terminal.Json = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every second, until Ctrl-C.")] = False,
+) -> None:
+    """How fresh every document type is: one line each, parked documents by name.
+
+    *fresh*, *late* (beyond `warn_after`), *stale* (beyond `error_after`), *catching up* (a first load or a backfill
+    is under way) or *unknown* (nothing was heard from the source for 10 s: never taken for fresh). LAG is how long
+    ago the newest commit was made up to which everything is known to be searchable. The exit code is 0 whatever the
+    state is; it is 2 when the state cannot be read. With `--json` a list, one entry per document type.
+
+    Examples:
+
+        headrace status
+        headrace status airline --json | jq '.[] | select(.parked > 0)'
+    """
+    with open_state() as state:
+        if watch and terminal.out.is_terminal and not json:
+            _watch(state, mapping)
+            return
+        while True:
+            statuses, parked = _read(state, mapping)
+            if json:
+                terminal.print_json([_json(each) for each in statuses])
+            else:
+                terminal.show(_table(statuses, parked))
+            if not watch:
+                return
+            time.sleep(EVERY)
+
+
+def _read(state: State, mapping: str | None) -> tuple[list[Status], list[Parked]]:
+    from sync.evidence.freshness import statuses
+    from sync.evidence.parked import parked
+
+    with state.read() as connection:
+        find_all(connection, mapping)  # a name that is not applied is an error, not an empty list
+        return list(statuses(connection, mapping)), list(parked(connection, mapping))
+
+
+def _json(each: Status) -> dict[str, Any]:
+    return {**each.to_json(), "document": called(each.document)}
+
+
+def _watch(state: State, mapping: str | None) -> None:
+    from rich.live import Live
+
+    with Live(console=terminal.out, auto_refresh=False, screen=True) as live:
+        while True:
+            live.update(_table(*_read(state, mapping), clock=True), refresh=True)
+            time.sleep(EVERY)
+
+
+def _table(statuses: list[Status], parked: list[Parked], *, clock: bool = False) -> RenderableType:
+    parts: list[RenderableType] = []
+    if clock:
+        parts += [Text(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", "dim"), Text()]
+    if not statuses:
+        return Group(*parts, Text("no mapping is applied; `headrace apply FILE` applies one"))
+    several = len({each.mapping for each in statuses}) > 1
+    columns = ["DOCUMENT", "COLLECTION", "STATE", "LAG", "OWED", "PARKED", "DOCUMENTS", "OBJECTS"]
+    rows = [_row(each, several) for each in statuses]
+    parts.append(terminal.table(columns, rows, right=["LAG", "OWED", "PARKED", "DOCUMENTS", "OBJECTS"]))
+    for trouble in dict.fromkeys((each.mapping, each.trouble) for each in statuses if each.trouble):
+        parts += [Text(), Text(f"{trouble[0]}: {trouble[1]}", "red")]
+    if parked:
+        parts += [Text(), *_parked(statuses, parked)]
+    return Group(*parts)
+
+
+def _row(each: Status, several: bool) -> list[str | Text]:
+    name = called(each.document)
+    return [
+        f"{each.mapping}.{name}" if several or each.document != name else name,
+        each.collection,
+        Text(f"{_SIGNS[each.state]} {each.state}", _STYLES[each.state]),
+        ago(each.lag_seconds),
+        f"{each.owed:,}",
+        Text(f"{each.parked:,}", "red" if each.parked else ""),
+        f"{each.documents:,}",
+        f"{each.objects:,}",
+    ]
+
+
+def _parked(statuses: list[Status], parked: list[Parked]) -> list[RenderableType]:
+    total = sum(each.parked for each in statuses)
+    more = f", {len(parked)} of them here" if total > len(parked) else ""
+    made: list[RenderableType] = [Text(f"{counted(total, 'document')} parked{more}:", "bold")]
+    for each in parked:
+        name, since = called(each.document), ""
+        if each.since:
+            since = f", since {datetime.fromtimestamp(each.since, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        made += [Text(f"{each.mapping}.{name} {each.key}{since}"), Text(f"  {each.reason}", "yellow")]
+        made.append(Text(f"  again: {retry_command(each)}", "dim"))
+    return made
+
+
+def retry_command(parked: Parked) -> str:
+    """The command that tries a parked document again."""
+    import shlex
+
+    return shlex.join(["headrace", "deadletters", "retry", f"{parked.mapping}.{called(parked.document)}", parked.key])
+
+
+def ago(seconds: float | None) -> str:
+    """A lag as people read it: ``0.2 s``, ``3m 12s``, ``2h 5m``."""
+    if seconds is None:
+        return "?"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes}m" if hours else f"{minutes}m {rest}s"

@@ -1,0 +1,175 @@
+"""The whole path set up for the demo: stack, database, embedder, mapping, worker; and taken down again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection, func, select
+
+from sync.demo import airline
+from sync.demo.processes import CHECKOUT, Children, DemoFailed, NativeStack, plain_environment
+from sync.settings import Settings
+from sync.state.database import State
+from sync.state.registry import DOCUMENT, SOURCE, TERMS, TYPE
+
+NAME = "demo"
+MAPPING = "airline"
+MAPPING_FILE = CHECKOUT / "mappings" / "airline.yml"
+SALT = "the demo's salt: not a secret, its customers are made up"
+STUCK_AFTER = 180.0  # seconds without any progress of the first load
+LOOK_EVERY = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How far a first load is. ``offset`` is the position applied in the source's topic."""
+
+    loaded: bool
+    offset: int
+    documents: int
+    written: int
+    owed: int
+
+    @property
+    def done(self) -> bool:
+        return self.loaded and self.owed == 0
+
+
+@dataclass
+class Stage:
+    """The demo's running parts, for those who watch them."""
+
+    url: str
+    settings: Settings
+    state: State
+    children: Children
+    rows: int
+    log_folder: Path
+
+
+def state_folder() -> Path:
+    """Under the stack's own data, so that `stack down --wipe` forgets both at once: one without the other is a gap."""
+    root = os.environ.get("HEADRACE_STACKS")
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    stacks = Path(root) if root else Path(base) / "headrace" / "stacks"
+    return stacks.resolve() / NAME / "data" / "headrace"
+
+
+@contextmanager
+def stage(sizes: airline.Sizes, *, keep: bool, fresh: bool, say: Callable[[str], None]) -> Iterator[Stage]:
+    """Everything up to a worker that runs; on the way out, everything this call started is stopped again.
+
+    With ``keep`` the stack goes on. Raises DemoFailed and the errors of whatever does not work.
+    """
+    stack = NativeStack(NAME)
+    ours = not stack.running()
+    children: Children | None = None
+    state: State | None = None
+    with _interruptible():
+        try:
+            say("starting PostgreSQL, Kafka, Kafka Connect and Weaviate")
+            stack.up(fresh=fresh, die_with=os.getpid() if ours and not keep else None)
+            addresses = stack.environment()
+            url = airline.database(addresses["POSTGRES_URL"])
+            if airline.ensure(url, sizes):
+                say(f"made the airline: {sizes.rows:,} rows")
+            folder = state_folder()
+            folder.mkdir(parents=True, exist_ok=True)
+            settings = {
+                **addresses,
+                "AIRLINE_URL": url,
+                "HEADRACE_PRIVACY_SALT": SALT,
+                "HEADRACE_EMBEDDER": "local",
+                "HEADRACE_STATE_URL": f"sqlite:///{folder / 'state.db'}",
+            }
+            children = Children(folder, plain_environment() | settings)
+            where = urlsplit(addresses["HEADRACE_EMBEDDER_URL"])
+            children.start("embedder", "embedder", "--host", str(where.hostname), "--port", str(where.port))
+            say(f"applying {MAPPING_FILE.relative_to(CHECKOUT)}")
+            children.call("apply", str(MAPPING_FILE), "--auto-approve")
+            children.start("run", "run")
+            state = State(settings["HEADRACE_STATE_URL"])
+            yield Stage(url, _settings(settings), state, children, airline.count(url), folder)
+        finally:
+            # A second Ctrl-C must not leave half of it running.
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            say("stopping")
+            if state is not None:
+                state.close()
+            if children is not None:
+                children.stop()
+            if ours and not keep:
+                stack.down()
+
+
+def _settings(values: dict[str, str]) -> Settings:
+    """The children's settings in this process, without changing its environment."""
+    prefix = "HEADRACE_"
+    own = {name.removeprefix(prefix).lower(): value for name, value in values.items() if name.startswith(prefix)}
+    known = {name: value for name, value in own.items() if name in Settings.model_fields}
+    return Settings.model_validate(known)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM and a closed terminal end the demo as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGHUP, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def loading(connection: Connection) -> Loading:
+    """How far the first load is, as the state has it."""
+    loaded, offset = connection.execute(
+        select(func.min(SOURCE.c.loaded), func.min(SOURCE.c.offset_)).where(SOURCE.c.mapping == MAPPING)
+    ).one()
+    documents, written, owed = connection.execute(
+        select(
+            func.count(),
+            func.count().filter(DOCUMENT.c.chunks > 0),
+            func.count().filter(DOCUMENT.c.priority.is_not(None)),
+        )
+        .join(TYPE, TYPE.c.id == DOCUMENT.c.type_id)
+        .where(TYPE.c.mapping == MAPPING, TYPE.c.name != TERMS)
+    ).one()
+    return Loading(bool(loaded), -1 if offset is None else offset, documents, written, owed)
+
+
+def await_first_load(stage: Stage, told: Callable[[Loading], None]) -> Loading:
+    """Wait until every document is written once; ``told`` hears how far it is. Raises DemoFailed where it stands still."""
+    before: Loading | None = None
+    moved = time.monotonic()
+    while True:
+        stage.children.check()
+        with stage.state.read() as connection:
+            now = loading(connection)
+        told(now)
+        if now.done:
+            return now
+        if now != before:
+            before, moved = now, time.monotonic()
+        elif time.monotonic() - moved > STUCK_AFTER:
+            raise DemoFailed(
+                f"the first load stands still: {now.written:,} of {now.documents:,} documents written",
+                advice=f"The worker's log: {stage.log_folder / 'run.log'}; "
+                f"the stack's: docker/native/stack logs --name {NAME}",
+            )
+        time.sleep(LOOK_EVERY)

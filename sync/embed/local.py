@@ -1,0 +1,95 @@
+"""The embedder that needs no network: wordllama's token vectors, whose weights come inside its package."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from tokenizers import Encoding, Tokenizer
+
+from sync.embed.base import Model, Purpose, Vectors, unit
+from sync.errors import EmbedderRefused
+
+WEIGHTS = "weights/l2_supercat_256.safetensors"
+TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
+TEXTS_AT_ONCE = 64
+CHARACTERS_AT_ONCE = 100_000  # a tokenized character takes some 60 bytes
+TOKENS_AT_ONCE = 8192  # 8 MB of token vectors: a very long text is averaged in pieces
+
+
+class LocalEmbedder:
+    """wordllama ``l2_supercat``, 256 dimensions: the mean of a text's token vectors, at unit length.
+
+    Gives the vectors of ``WordLlamaInference.embed(texts, norm=True)``, bit for bit and whatever texts
+    stand beside one in its batch. Only the package's two data files are read: importing it would
+    configure the process's logging, and its loader looks for the tokenizer on the network.
+    """
+
+    def __init__(self, *, url: str = "") -> None:
+        package = _package()
+        try:
+            # Half precision would halve these 33 MB and cost a third more time per text.
+            with safe_open(package / WEIGHTS, "np") as weights:
+                self._matrix = weights.get_tensor("embedding.weight").astype(np.float32)
+            self._tokenizer = Tokenizer.from_file(str(package / TOKENIZER))
+        except (OSError, SafetensorError) as error:
+            raise EmbedderRefused(
+                f"wordllama's files in {package} cannot be read",
+                advice="Install wordllama again; its wheel carries weights and tokenizer.",
+            ) from error
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        unknown = self._tokenizer.token_to_id("<unk>") or 0
+        self._nothing = unit(self._matrix[unknown])
+        self._model = Model("wordllama-l2-supercat-256", self._matrix.shape[1], "local", url)
+
+    def describe(self) -> Model:
+        return self._model
+
+    def embed(self, texts: Sequence[str], *, purpose: Purpose) -> Vectors:
+        """As ``Embedder.embed``. This model embeds documents and queries alike, an empty text as ``<unk>``."""
+        vectors = np.empty((len(texts), self._model.dimensions), dtype=np.float32)
+        for start, part in _parts(texts):
+            for place, encoding in enumerate(self._encode(part), start):
+                vectors[place] = self._mean(encoding.ids)
+        return vectors
+
+    def _encode(self, texts: Sequence[str]) -> list[Encoding]:
+        if len(texts) == 1:  # encode_batch would hand a single text to another thread
+            return [self._tokenizer.encode(_unicode(texts[0]), add_special_tokens=False)]
+        return self._tokenizer.encode_batch_fast([_unicode(text) for text in texts], add_special_tokens=False)
+
+    def _mean(self, ids: list[int]) -> Vectors:
+        if not ids:
+            return self._nothing
+        total = np.zeros(self._model.dimensions, dtype=np.float32)
+        for start in range(0, len(ids), TOKENS_AT_ONCE):
+            total += self._matrix[ids[start : start + TOKENS_AT_ONCE]].sum(axis=0)
+        return unit(total / np.float32(len(ids)))
+
+
+def _parts(texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
+    """The texts in their order, with the place of each part's first: few enough to tokenize in bounded memory."""
+    start = size = 0
+    for place, text in enumerate(texts):
+        size += len(text)
+        if place > start and (place - start == TEXTS_AT_ONCE or size > CHARACTERS_AT_ONCE):
+            yield start, texts[start:place]
+            start, size = place, len(text)
+    if start < len(texts):
+        yield start, texts[start:]
+
+
+def _unicode(text: str) -> str:
+    """The text with lone surrogates, which no encoding can carry, as question marks."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _package() -> Path:
+    spec = importlib.util.find_spec("wordllama")
+    if spec is None or spec.origin is None:
+        raise EmbedderRefused("the package wordllama is not installed", advice="pip install wordllama")
+    return Path(spec.origin).parent

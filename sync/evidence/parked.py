@@ -1,0 +1,51 @@
+"""③ evidence: documents that could not be built, named wherever freshness is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from sync.state.registry import DOCUMENT, LEDGER, TYPE
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """One parked document. ``since`` is seconds since 1970, None where the ledger no longer says it."""
+
+    mapping: str
+    document: str
+    key: str
+    reason: str
+    since: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def parked(
+    connection: Connection, mapping: str | None = None, document: tuple[int, str] | None = None, *, limit: int = SHOWN
+) -> Iterator[Parked]:
+    """Parked documents of all mappings, of one, or one document (type's number, key); at most ``limit``."""
+    since = (
+        select(func.max(LEDGER.c.written_at))
+        .where(LEDGER.c.type_id == DOCUMENT.c.type_id, LEDGER.c.key == DOCUMENT.c.key, LEDGER.c.outcome == "parked")
+        .scalar_subquery()
+    )
+    statement = (
+        select(TYPE.c.mapping, TYPE.c.name, DOCUMENT.c.key, DOCUMENT.c.parked, since.label("since"))
+        .join(TYPE, TYPE.c.id == DOCUMENT.c.type_id)
+        .where(DOCUMENT.c.parked.is_not(None))
+        .order_by(TYPE.c.mapping, TYPE.c.name, DOCUMENT.c.id)
+        .limit(limit)
+    )
+    if mapping is not None:
+        statement = statement.where(TYPE.c.mapping == mapping)
+    if document is not None:
+        statement = statement.where(DOCUMENT.c.type_id == document[0], DOCUMENT.c.key == document[1])
+    for row in connection.execute(statement):
+        yield Parked(row.mapping, row.name, row.key, row.parked, row.since / 1e6 if row.since else None)

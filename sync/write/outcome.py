@@ -1,0 +1,158 @@
+"""② write: what a failed request to Weaviate means: never sent, refused, or nobody knows.
+
+The distinction decides what happens to documents: after WeaviateUnreachable they are simply sent again;
+after OutcomeUnknown the old request may still land and overwrite newer text, so they are doubtful.
+What is not positively known to be without effect is therefore OutcomeUnknown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+import httpx
+from weaviate.exceptions import (
+    UnexpectedStatusCodeError,
+    WeaviateBaseError,
+    WeaviateConnectionError,
+    WeaviateStartUpError,
+    WeaviateTimeoutError,
+)
+
+from sync.errors import OutcomeUnknown, WeaviateError, WeaviateRefused, WeaviateUnreachable
+
+WRITES = frozenset({"BatchObjects", "BatchDelete"})
+KEY = "Check HEADRACE_WEAVIATE_API_KEY, and that its owner may read and write the collection."
+READ_ONLY = "Weaviate takes no writes: free disk space or memory there, then set the shard's status to READY."
+COLLECTION = "`headrace doctor` compares collections with the mappings; `headrace apply` creates what is missing."
+EMBEDDER = "Weaviate could not embed the question: check that `headrace embedder` runs at HEADRACE_EMBEDDER_URL."
+
+# gRPC's own words for "no connection was ever made"; any other UNAVAILABLE may have been sent.
+_NEVER_SENT = re.compile(r"failed to connect to all addresses|DNS resolution failed|empty address list", re.I)
+_MODE = re.compile(r"mode is enabled temporally|maintenance mode", re.I)
+_ANSWERED = {
+    grpc.StatusCode.INVALID_ARGUMENT: "",
+    grpc.StatusCode.NOT_FOUND: COLLECTION,
+    grpc.StatusCode.UNAUTHENTICATED: KEY,
+    grpc.StatusCode.PERMISSION_DENIED: KEY,
+    grpc.StatusCode.FAILED_PRECONDITION: "",
+    grpc.StatusCode.UNIMPLEMENTED: "HEADRACE_WEAVIATE_URL must be a Weaviate of version 1.32 or later.",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "Weaviate's limits refuse it: see GRPC_MAX_MESSAGE_SIZE and its usage limits.",
+    grpc.StatusCode.UNKNOWN: "",  # what Weaviate's handlers return for an error of their own
+}
+
+# Reasons that Weaviate gives per object and that say nothing about the object.
+_WHOLE: tuple[tuple[re.Pattern[str], str, bool], ...] = (
+    (re.compile(r"read-only|READONLY", re.I), READ_ONLY, True),
+    (re.compile(r"not enough memory", re.I), READ_ONLY, True),
+    (re.compile(r"not present in schema|could not find index|points to collection|could not find class", re.I),
+     COLLECTION, False),
+    (re.compile(r"forbidden|insufficient permission|unauthorized|unauthenticated|anonymous", re.I), KEY, False),
+)
+_UNSETTLED = re.compile(
+    r"context (deadline exceeded|canceled)|shut(ting)? ?down|already (closed|stopped)"
+    r"|cannot achieve consistency|cannot reach enough replicas|connection re(fused|set)"
+    r"|i/o timeout|unexpected EOF|broken pipe",
+    re.I,
+)
+
+
+class Calls:
+    """Weaviate's gRPC stub, whose failures are Headrace's errors.
+
+    Put in the place of the client's own stub, it also ends the client's retries: those look for
+    gRPC's exceptions, wait 1, 2, 4 … seconds and send the same request again.
+    """
+
+    def __init__(self, stub: Any) -> None:
+        self._stub = stub
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._stub, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return method(*args, **kwargs)
+            except grpc.RpcError as error:
+                raise from_grpc(error, writes=name in WRITES) from error
+
+        setattr(self, name, call)
+        return call
+
+
+def from_grpc(error: grpc.RpcError, *, writes: bool) -> WeaviateError:
+    """The error that a failed gRPC call stands for. Messages never repeat what a request carried."""
+    code, details = error.code(), error.details() or ""
+    if code is grpc.StatusCode.UNAVAILABLE and _NEVER_SENT.search(details):
+        return WeaviateUnreachable("Weaviate's gRPC port refuses the connection")
+    if code is grpc.StatusCode.UNAVAILABLE and _MODE.search(details):
+        return _refused(f"Weaviate refuses: {details}", READ_ONLY, retry=True)
+    broken = "RST_STREAM" in details or "Stream removed" in details
+    if code in _ANSWERED and not broken and details:
+        return refusal(details, _ANSWERED[code])
+    if not writes:
+        return WeaviateUnreachable(f"Weaviate did not answer a query ({code.name})")
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return OutcomeUnknown("Weaviate did not answer a write in time: it may still take effect")
+    return OutcomeUnknown(f"the connection was lost during a write to Weaviate ({code.name})")
+
+
+def refusal(details: str, advice: str = "") -> WeaviateError:
+    """Why Weaviate refused a whole request, with what mends it."""
+    for pattern, cure, retry in _WHOLE:
+        if pattern.search(details):
+            return _refused(f"Weaviate refuses: {details[:500]}", cure, retry=retry)
+    if re.search(r"vectorize|remote client|text2vec", details):
+        return _refused(f"Weaviate refuses: {details[:500]}", EMBEDDER, retry=True)
+    return _refused(f"Weaviate refuses: {details[:500]}", advice or COLLECTION)
+
+
+def of_object(reason: str) -> WeaviateError | None:
+    """The error behind a reason given for one object, or None where it is about that object alone."""
+    if _UNSETTLED.search(reason):
+        return OutcomeUnknown(f"Weaviate gave up on a write: {reason[:200]}")
+    if any(pattern.search(reason) for pattern, _, _ in _WHOLE):
+        return refusal(reason)
+    return None
+
+
+@contextmanager
+def asking(what: str, *, writes: bool = False) -> Iterator[None]:
+    """Turns what the client raises over HTTP into Headrace's errors; ``what`` completes "could not …"."""
+    try:
+        yield
+    except (WeaviateConnectionError, httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        raise WeaviateUnreachable(f"could not {what}: nothing answers at HEADRACE_WEAVIATE_URL") from error
+    except WeaviateStartUpError as error:
+        if error.__cause__ is None:  # it answered, with a version that the client does not speak
+            raise _refused(f"could not {what}: {error.message}", "Headrace needs Weaviate 1.32 or later.") from error
+        raise WeaviateUnreachable(f"could not {what}: nothing answers at HEADRACE_WEAVIATE_URL") from error
+    except (WeaviateTimeoutError, httpx.TransportError) as error:
+        if writes:
+            raise OutcomeUnknown(f"could not {what}: the connection was lost before the answer") from error
+        raise WeaviateUnreachable(f"could not {what}: the connection was lost") from error
+    except UnexpectedStatusCodeError as error:
+        raise _from_status(what, error, writes) from error
+    except WeaviateBaseError as error:
+        raise _refused(f"could not {what}: {error.message[:500]}") from error
+
+
+def _from_status(what: str, error: UnexpectedStatusCodeError, writes: bool) -> WeaviateError:
+    status, body = error.status_code, error.error
+    said = f"could not {what}: Weaviate answered {status}"
+    if isinstance(body, dict):
+        causes = body.get("error", body.get("message"))
+        texts = [cause.get("message", "") for cause in causes] if isinstance(causes, list) else [str(causes or "")]
+        said += f": {'; '.join(texts)[:500]}"
+    if status >= 500:  # no leader yet, starting, shutting down
+        return OutcomeUnknown(said) if writes else WeaviateUnreachable(said)
+    return _refused(said, KEY if status in (401, 403) else "")
+
+
+def _refused(message: str, advice: str = "", *, retry: bool = False) -> WeaviateRefused:
+    error = WeaviateRefused(message, advice=advice)
+    error.retry = retry
+    return error

@@ -1,0 +1,46 @@
+"""One stack of real components for a whole test session: native by default, Docker's where `--stack=docker`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.stack import Stack
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--stack",
+        choices=("native", "docker"),
+        default="native",
+        help="where the real components of stack tests come from",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first: unit, component, stack, faults."""
+    order = ("unit", "component", "stack", "faults")
+
+    def rank(item: pytest.Item) -> int:
+        parts = item.path.parts
+        return next((number for number, name in enumerate(order) if name in parts), len(order))
+
+    items.sort(key=rank)
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The real Kafka, Connect, Debezium, PostgreSQL and Weaviate, on random ports, stopped at the session's end."""
+    from tests.support.stack import DockerStack, Stack
+
+    if request.config.getoption("--stack") == "docker":
+        made: Stack = DockerStack.up(request)  # type: ignore[assignment]
+    else:
+        made = Stack.up()
+    try:
+        yield made
+    finally:
+        made.down()

@@ -1,0 +1,1 @@
+"""What tests and benchmarks share, e.g. a stack of real components (stack.py)."""
