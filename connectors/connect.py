@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ from sync.errors import ConnectError, ConnectorFailed, ConnectRefused, ConnectUn
 
 Config = Mapping[str, str]
 AGAIN = frozenset({409, 500, 502, 503, 504})
+REASON = 500  # characters of a failure's reason
+_CLASS_NAMES = re.compile(r"^(?:Caused by:\s*)?(?:[\w.$]+\.[\w$]+:\s+)*")
 VALIDATE_TIMEOUT = 95.0  # seconds: Connect itself gives a request up after 90
 
 
@@ -55,9 +58,11 @@ class Status(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """The first line of the first trace."""
+        """What the first trace ends in: its last `Caused by`, without the exceptions' class names."""
         traces = [self.trace, *(task.trace for task in self.tasks)]
-        return next((trace.strip().splitlines()[0] for trace in traces if trace.strip()), "it gives no reason")
+        lines = next((trace.strip().splitlines() for trace in traces if trace.strip()), [])
+        causes = [line for line in lines if line.startswith("Caused by:")] or lines[:1]
+        return _CLASS_NAMES.sub("", causes[-1])[:REASON] if causes else "it gives no reason"
 
 
 class Connect:

@@ -114,6 +114,8 @@ def _written() -> dict[str, str]:
         "binary.handling.mode": "bytes",
         "tombstones.on.delete": "false",
         "skipped.operations": "none",
+        # Otherwise a value that the connector cannot convert would arrive as NULL, with a line in its log.
+        "event.converting.failure.handling.mode": "fail",
         "extended.headers.enabled": "false",
     }
 

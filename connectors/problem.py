@@ -29,6 +29,7 @@ PROBLEMS: dict[str, str] = {
     "M229": "row security hides rows from the snapshot",
     "M230": "a column's type is not one that the connector can send",
     "M231": "a large value that does not change would arrive as NULL",
+    "M232": "names that differ only by case cannot be captured",
 }
 
 Severity = Literal["error", "warning"]

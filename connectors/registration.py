@@ -6,6 +6,7 @@ a connector with its offsets, and the slot that the connector makes.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ from sync.settings import Settings
 
 Progress = Callable[[str], None]
 RUNNING_WITHIN = 60.0  # seconds
+SNAPSHOT_WITHIN = 30.0
+STARTED_AND_ONE_MORE = 2  # records
 
 
 @dataclass(frozen=True)
@@ -214,6 +217,8 @@ class _Source:
         else:
             self._change(undo, self.before)
         self.connect.wait_running(self.own.connector, RUNNING_WITHIN)
+        if self.before is None:
+            self._wait_for_snapshot(topics)
         self.progress(f"connector {self.own.connector} runs")
         topic_id = topics.topic_id(self.own.topic) or ""
         return Registration(self.own.source, self.own, topic_id, self.before is None, warnings)
@@ -239,6 +244,17 @@ class _Source:
         self.connect.create_stopped(self.own.connector, self.config)
         self.connect.delete_offsets(self.own.connector)
         self.connect.resume(self.own.connector)
+
+    def _wait_for_snapshot(self, topics: Topics) -> None:
+        """RUNNING says little: a table that Debezium cannot take fails the task a moment later.
+
+        After STARTED the tables are looked at, and the next record says that this went well. Where that takes long,
+        the connector is believed.
+        """
+        deadline = time.monotonic() + SNAPSHOT_WITHIN
+        while topics.end(self.own.topic) < STARTED_AND_ONE_MORE and time.monotonic() < deadline:
+            self.connect.wait_running(self.own.connector, RUNNING_WITHIN)
+            time.sleep(0.1)
 
     def _change(self, undo: ExitStack, before: dict[str, str]) -> None:
         status = self.connect.status(self.own.connector)

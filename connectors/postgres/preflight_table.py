@@ -76,6 +76,7 @@ def _columns(table: CapturedTable, there: CatalogueTable, server: dict[str, Any]
             # A dropped column is never read, so its absence hurts nobody; its name may still be a slip.
             severity: Severity = "warning" if name in table.dropped else "error"
             yield Problem("M219", severity, f"{table.name} has no column {name}{advice}", table=table.name, column=name)
+    yield from _twins(table, there)
     for name, treatment in table.columns.items():
         column = there.columns.get(name)
         if column is None:
@@ -106,6 +107,22 @@ def _columns(table: CapturedTable, there: CatalogueTable, server: dict[str, Any]
                 " spellings that the database takes for equal do not join here",
                 table=table.name,
                 column=name,
+            )
+
+
+def _twins(table: CapturedTable, there: CatalogueTable) -> Iterator[Problem]:
+    """Debezium refuses a table in which two columns, listed or not, differ only by case."""
+    seen: dict[str, str] = {}
+    for name in there.columns:
+        first = seen.setdefault(name.lower(), name)
+        if first != name:
+            yield Problem(
+                "M232",
+                "error",
+                f"{table.name}: columns {first} and {name} differ only by case, which the connector does not accept",
+                f"alter table {_name(table)} rename column {quoted(name)} to {quoted(name + '_2')};",
+                table.name,
+                name,
             )
 
 

@@ -1,4 +1,4 @@
-"""Applied mappings as commands name them: the state opened, and `airline`, `booking` or `airline.booking` found in it."""
+"""Applied mappings as commands name them: the state opened, and `airline` or `airline.booking` found in it."""
 
 from __future__ import annotations
 

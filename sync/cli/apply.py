@@ -70,7 +70,9 @@ def apply(
     elif again:
         terminal.line(f"{application.name} {application.plan.version} is applied already; its connector runs")
     else:
-        terminal.line(f"{application.name} is applied. `headrace run` serves it, `headrace status` shows the first load.")
+        terminal.line(
+            f"{application.name} is applied: `headrace run` serves it, `headrace status` shows its first load."
+        )
 
 
 def _approved(auto_approve: bool) -> None:
@@ -131,7 +133,7 @@ class Application:
         if version is not None:
             raise Refused(
                 f"{self.name} is applied in version {version}, and this is {self.plan.version}",
-                advice=f"`headrace remove {self.name}` first, then apply. (Changing it while it serves is not built yet.)",
+                advice=f"`headrace remove {self.name}`, then apply: a mapping cannot be changed yet while it serves.",
             )
         self._refuse_strangers_connector()
         with Weaviate(self.settings) as weaviate:
@@ -141,29 +143,31 @@ class Application:
     def _refuse_strangers_connector(self) -> None:
         """A connector that this state does not know is another Headrace's, or what a killed `apply` left."""
         from connectors.connect import Connect
-        from connectors.names import names, sources
+        from connectors.names import names
+        from sync.mapping.tables import sources_of
 
         with Connect(self.settings.connect_url) as connect:
             known = connect.names()
-        for source in sources(self.mapping):
+        for source in sources_of(self.mapping):
             connector = names(self.mapping, source).connector
             if connector in known:
                 raise Refused(
                     f"connector {connector} exists, and this state knows of no mapping {self.name}",
                     advice="Another Headrace may own it (is HEADRACE_STATE_URL the right one?). If it is left over:"
-                    f" `headrace remove FILE`, with the mapping's file, takes it away.",
+                    " `headrace remove FILE`, with the mapping's file, takes it away.",
                 )
 
     def show(self) -> None:
         """What will be made, before anything is."""
         from connectors.captured import captured
-        from connectors.names import names, sources
+        from connectors.names import names
+        from sync.mapping.tables import sources_of
 
         terminal.line(f"Mapping {self.name}, version {self.plan.version}, is new. This will be made:", "bold")
         rows = [[t.document, f"{t.alias} → {t.collection}", _filters(self.plan, t.document)] for t in self.targets]
         terminal.show(terminal.table(["DOCUMENT", "COLLECTION", "FILTERS"], rows))
         terminal.line()
-        for source in sources(self.mapping):
+        for source in sources_of(self.mapping):
             tables = [
                 [
                     table.name,
@@ -198,7 +202,9 @@ class Application:
             registered = register(self.mapping, self.lock, self.settings, say)
             undo.callback(lambda: unregister(self.mapping, self.settings, lambda step: say(f"taken back: {step}")))
             self._empty(weaviate, left_over, say)
-            topics = {source: (each.topic, each.topic_id) for source, each in registered.items()}
+            topics: dict[str, tuple[str, str | None]] = {
+                source: (each.topic, each.topic_id) for source, each in registered.items()
+            }
             try:
                 self._register_in_state(state, topics)
             except Refused:
@@ -209,14 +215,15 @@ class Application:
         return self._made(again=False)
 
     def _made(self, *, again: bool) -> dict[str, Any]:
-        from connectors.names import names, sources
+        from connectors.names import names
+        from sync.mapping.tables import sources_of
 
         return {
             "mapping": self.name,
             "version": self.plan.version,
             "applied_already": again,
             "collections": {target.document: target.alias for target in self.targets},
-            "topics": {source: names(self.mapping, source).topic for source in sources(self.mapping)},
+            "topics": {source: names(self.mapping, source).topic for source in sources_of(self.mapping)},
         }
 
     def _make_collections(self, weaviate: Weaviate, undo: ExitStack, say: Say) -> list[Target]:
@@ -254,9 +261,11 @@ class Application:
 
         with state.write() as connection:
             if self.name in applied(connection):
-                raise Refused(f"{self.name} was applied by another `headrace apply` at the same time", advice="Apply again.")
+                raise Refused(
+                    f"{self.name} was applied by another `headrace apply` at the same time", advice="Apply again."
+                )
             registered = register(connection, self.mapping, self.lock, topics)
-            why = Raise(next_sequence(connection, self.name, 1), time.time_ns() // 1000, "apply")
+            why = Raise(next_sequence(state, connection, self.name, 1), time.time_ns() // 1000, "apply")
             raises = {term.key: why for term in terms(self.plan)}
             Documents(state).raise_keys(connection, registered.kinds[TERMS].id, raises, Priority.direct)
 

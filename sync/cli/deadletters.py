@@ -16,7 +16,9 @@ app = typer.Typer(no_args_is_help=True, help="Parked documents: list them, try t
 
 @app.command("list")
 def list_(
-    mapping: Annotated[str | None, typer.Argument(metavar="[MAPPING]", help="Only this one.", show_default=False)] = None,
+    mapping: Annotated[
+        str | None, typer.Argument(metavar="[MAPPING]", help="Only this one.", show_default=False)
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
     json: terminal.Json = False,
 ) -> None:
@@ -48,7 +50,8 @@ def list_(
 def retry(
     document: Annotated[str, typer.Argument(metavar="[MAPPING.]DOCUMENT", help="The document type.")],
     keys: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY]...", help="All parked ones where none is named.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="[KEY]...", help="All parked ones where none is named.", show_default=False),
     ] = None,
     json: terminal.Json = False,
 ) -> None:
@@ -72,9 +75,9 @@ def retry(
         if keys:
             known = known.where(DOCUMENT.c.key.in_([document_key(kind.plan, key) for key in keys]))
         found = list(connection.execute(known).scalars())
-        why = Raise(next_sequence(connection, registered.name, 1), time.time_ns() // 1000, "retry")
+        why = Raise(next_sequence(state, connection, registered.name, 1), time.time_ns() // 1000, "retry")
         for start in range(0, len(found), 500):
-            Documents(state).raise_where(connection, kind.id, found[start : start + 500], why, Priority.direct)
+            Documents(state).raise_known(connection, kind.id, found[start : start + 500], why, Priority.direct)
     if json:
         terminal.print_json({"document": f"{registered.name}.{called(kind.name)}", "owed": found})
     else:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dotenv import dotenv_values
-from pydantic import SecretStr, ValidationError
-
-from sync import settings as declared
 from sync.errors import SettingsError
-from sync.settings import Settings
+
+if TYPE_CHECKING:
+    from sync.settings import Settings
 
 FILE = ".env"
 PREFIX = "HEADRACE_"
@@ -23,6 +22,10 @@ def read_file(path: Path = Path(FILE)) -> None:
 
     What the environment already says wins.
     """
+    if not path.is_file():
+        return
+    from dotenv import dotenv_values
+
     for name, value in dotenv_values(path).items():
         if value is not None and name not in os.environ:
             os.environ[name] = value
@@ -31,8 +34,12 @@ def read_file(path: Path = Path(FILE)) -> None:
 
 def settings() -> Settings:
     """The process's settings. Raises SettingsError naming the variables that make no sense, never their values."""
+    from pydantic import ValidationError
+
+    from sync.settings import settings as read
+
     try:
-        return declared.settings()
+        return read()
     except ValidationError as exc:
         wrong = [
             f"{PREFIX}{str(error['loc'][0]).upper()}: {error['msg'][0].lower()}{error['msg'][1:]}"
@@ -52,6 +59,8 @@ def origin(field: str) -> str:
 
 def listed(read: Settings) -> list[dict[str, str]]:
     """Every setting with variable, value (secrets as ***), origin and meaning."""
+    from sync.settings import Settings
+
     return [
         {
             "setting": PREFIX + name.upper(),
@@ -65,6 +74,8 @@ def listed(read: Settings) -> list[dict[str, str]]:
 
 def unknown() -> list[str]:
     """Variables HEADRACE_* that nothing reads, each with the nearest that something does."""
+    from sync.settings import Settings
+
     known = {PREFIX + name.upper() for name in Settings.model_fields} | OTHERS
     found = []
     for name in sorted(os.environ):
@@ -79,6 +90,8 @@ OTHERS = {"HEADRACE_CACHE", "HEADRACE_STACKS"}
 
 
 def _shown(value: object) -> str:
+    from pydantic import SecretStr
+
     from connectors.secrets import masked
 
     if isinstance(value, SecretStr):

@@ -22,7 +22,7 @@ from sync.cli.run import run
 from sync.cli.search import search
 from sync.cli.show import show
 from sync.cli.status import status
-from sync.cli.test import test
+from sync.cli.test import run_tests
 from sync.cli.wait import wait
 from sync.errors import HeadraceError, MappingError, PreflightFailed
 
@@ -39,12 +39,12 @@ app = typer.Typer(
     " file; `headrace doctor` lists them.",
 )
 for panel, commands in (
-    (WRITE, (init, lint, test, show)),
+    (WRITE, (init, lint, run_tests, show)),
     (SERVE, (doctor, apply, run, embedder, remove)),
     (LOOK, (status, wait, search, demo)),
 ):
     for command in commands:
-        app.command(rich_help_panel=panel)(command)
+        app.command("test" if command is run_tests else None, rich_help_panel=panel)(command)
 app.add_typer(deadletters.app, name="deadletters", rich_help_panel=LOOK)
 
 

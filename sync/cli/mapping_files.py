@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from sync.cli import terminal
-from sync.errors import HeadraceError, SettingsError
-from sync.mapping.findings import Finding
-from sync.mapping.load import Loaded, load, resolve_env
+from sync.errors import SettingsError
 
 if TYPE_CHECKING:
-    from connectors.database import Database
     from connectors.problem import Problem
+    from sync.mapping.findings import Finding
+    from sync.mapping.load import Loaded
     from sync.mapping.lock import Lock
     from sync.mapping.model import Mapping
     from sync.settings import Settings
@@ -51,6 +50,7 @@ def chosen(files: Sequence[str] | None) -> list[str]:
 def check(file: str) -> tuple[Loaded, list[Finding]]:
     """A file, read and linted without any service."""
     from sync.mapping.lint import lint
+    from sync.mapping.load import load
 
     loaded = load(file)
     return loaded, lint(loaded)
@@ -65,7 +65,9 @@ def print_findings(findings: Sequence[Finding]) -> None:
     for finding in findings:
         style = "red" if finding.is_error else "yellow"
         text = Text(f"{finding.file}:{finding.line}:{finding.column} ", "bold")
-        text.append(f"{finding.code} {finding.severity} ", f"{style} not bold").append(finding.message, "default not bold")
+        text.append(f"{finding.code} {finding.severity} ", f"{style} not bold").append(
+            finding.message, "default not bold"
+        )
         terminal.line(text)
 
 
@@ -83,26 +85,16 @@ def summary(files: int, findings: Sequence[Finding]) -> str:
     )
 
 
-@dataclass
+@dataclass(frozen=True)
 class Live:
     """What the databases of one mapping say: their catalogue as a lock, and everything that stands against capture."""
 
     lock: Lock
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding]
 
 
-def databases(mapping: Mapping) -> dict[str, Database]:
-    """The mapping's databases by source name, ``${NAME}`` resolved; nothing connects yet.
-
-    Raises SettingsError for a variable that is not set, MappingError for a kind that has no code yet.
-    """
-    from connectors.database import open_database
-    from connectors.names import sources
-
-    return {
-        name: open_database(source.connector, resolve_env(source.url or ""), source.schema_)
-        for name, source in sources(mapping).items()
-    }
+# What drift says of a table or column, preflight says too; once is enough.
+_SAME = {"M218": "M201", "M219": "M202", "M221": "M203", "M226": "M124"}
 
 
 def ask_databases(loaded: Loaded, mapping: Mapping, settings: Settings) -> Live:
@@ -111,33 +103,27 @@ def ask_databases(loaded: Loaded, mapping: Mapping, settings: Settings) -> Live:
     Raises SourceUnreachable, SourceRefused, SettingsError.
     """
     from connectors.captured import captured
-    from connectors.names import names
+    from connectors.registration import preflight, source_database
     from sync.mapping.lint import drift
     from sync.mapping.lock import Lock
+    from sync.mapping.tables import sources_of
 
-    known: dict[str, Any] = {}
-    problems: list[Problem] = []
-    for source, database in databases(mapping).items():
-        known[source] = database.catalogue([table.name for table in captured(mapping, loaded.lock, source)])
-        live = Lock(sources={source: known[source]})
-        tables = captured(mapping, loaded.lock or live, source)
-        called = names(mapping, source)
-        problems += database.preflight(called, tables, registered=_registered(called.connector, settings))
-    found = Lock(sources=known)
-    findings = [_as_finding(loaded, mapping, problem) for problem in problems]
-    findings += drift(loaded, found)
-    return Live(found, sorted(set(findings)))
-
-
-def _registered(connector: str, settings: Settings) -> bool:
-    """Whether our connector exists; where Kafka Connect does not answer, the database is asked as if it did not."""
-    from connectors.connect import Connect
-
-    try:
-        with Connect(settings.connect_url, timeout=5.0, patience=5.0) as connect:
-            return connect.config(connector) is not None
-    except HeadraceError:
-        return False
+    live = Lock(
+        sources={
+            source: source_database(mapping, source).catalogue(
+                [table.name for table in captured(mapping, loaded.lock, source)]
+            )
+            for source in sources_of(mapping)
+        }
+    )
+    findings = drift(loaded, live)
+    said = {(finding.line, finding.code) for finding in findings}
+    for problems in preflight(mapping, loaded.lock or live, settings).values():
+        for problem in problems:
+            found = _as_finding(loaded, mapping, problem)
+            if (found.line, _SAME.get(found.code)) not in said:
+                findings.append(found)
+    return Live(live, sorted(set(findings)))
 
 
 def _as_finding(loaded: Loaded, mapping: Mapping, problem: Problem) -> Finding:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def remove(
     mapping: Annotated[
-        str, typer.Argument(metavar="MAPPING", help="An applied mapping, or the file of one of which something is left.")
+        str,
+        typer.Argument(metavar="MAPPING", help="An applied mapping, or the file of one of which something is left."),
     ],
     collections: Annotated[
         bool, typer.Option("--collections", help="Drop its collections in Weaviate too, with their aliases.")
@@ -124,13 +125,16 @@ def _drop_collections(model: Mapping, removal: Removal, say: Callable[[str], Non
 
 def _by_hand(model: Mapping) -> None:
     """How to do without Headrace what it could not do."""
-    from connectors.names import names, sources
+    from connectors.names import names
+    from sync.mapping.tables import sources_of
 
-    terminal.warn(f"Run `headrace remove {model.name}` again when everything answers; or by hand, what of this is left:")
-    for source in sources(model):
+    terminal.warn(
+        f"Run `headrace remove {model.name}` again when everything answers; or by hand, what of this is left:"
+    )
+    for source in sources_of(model):
         own = names(model, source)
         for step in (
-            f"Kafka Connect: PUT /connectors/{own.connector}/stop, DELETE …/offsets, DELETE /connectors/{own.connector}",
+            f"Kafka Connect: PUT /connectors/{own.connector}/stop; DELETE …/offsets; DELETE …/{own.connector}",
             f"database: select pg_drop_replication_slot('{own.slot}'); drop publication {own.publication};",
             f"Kafka: delete the topics {own.topic} and {own.signal_topic}",
         ):

@@ -39,7 +39,9 @@ def search(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 5,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Only these; may be said again. NAME= means: has none.", show_default=False),
+        typer.Option(
+            metavar="NAME=VALUE", help="Only these; may be said again. NAME= means: has none.", show_default=False
+        ),
     ] = None,
     json: terminal.Json = False,
 ) -> None:
@@ -61,7 +63,9 @@ def search(
         return
     for each in found:
         _print(each)
-    terminal.line(f"{counted(len(found), 'object')} of {name}, by {mode.value}" if found else f"nothing found in {name}")
+    terminal.line(
+        f"{counted(len(found), 'object')} of {name}, by {mode.value}" if found else f"nothing found in {name}"
+    )
 
 
 def _collection(weaviate: Weaviate, name: str) -> str:
@@ -139,7 +143,9 @@ def _print(each: Found) -> None:
     terminal.line(snippet if len(snippet) <= SNIPPET else snippet[:SNIPPET] + " …", indent=2)
     committed = each.properties.get("source_committed_at")
     reflects = f"position {each.properties.get('source_position')}"
-    terminal.line(Text(f"reflects {reflects}" + (f", committed {_moment(committed)}" if committed else ""), "dim"), indent=2)
+    terminal.line(
+        Text(f"reflects {reflects}" + (f", committed {_moment(committed)}" if committed else ""), "dim"), indent=2
+    )
     terminal.line()
 
 

@@ -25,7 +25,9 @@ _SIGNS = {"fresh": "●", "late": "◐", "stale": "○", "catching up": "↻", "
 
 
 def status(
-    mapping: Annotated[str | None, typer.Argument(metavar="[MAPPING]", help="Only this one.", show_default=False)] = None,
+    mapping: Annotated[
+        str | None, typer.Argument(metavar="[MAPPING]", help="Only this one.", show_default=False)
+    ] = None,
     json: terminal.Json = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every second, until Ctrl-C.")] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""What every command prints with: word-wrapped lines and tables on a terminal, whole lines in a pipe, JSON when asked."""
+"""What every command prints with: wrapped lines and tables on a terminal, whole lines in a pipe, JSON when asked."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def line(text: str | Text = "", style: str = "", *, to: Console | None = None, i
     if console.is_terminal:
         console.print(Padding(shown, (0, 0, 0, indent)) if indent else shown, style=style)
     else:
-        console.print(Text(" " * indent).append(shown), style=style, soft_wrap=True)
+        console.print(Text(" " * indent) + (Text(text) if isinstance(text, str) else text), style=style, soft_wrap=True)
 
 
 def warn(text: str) -> None:

@@ -47,7 +47,9 @@ def wait(
     ] = None,
     document: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="TYPE KEY", help="Wait for this document only, whatever else is owed.", show_default=False),
+        typer.Option(
+            metavar="TYPE KEY", help="Wait for this document only, whatever else is owed.", show_default=False
+        ),
     ] = None,
     timeout: Annotated[str, typer.Option(help="Give up after this time: 500ms, 30s, 5m.")] = "30s",
     json: terminal.Json = False,
@@ -139,4 +141,7 @@ def _print(waited: Waited, timeout: str) -> None:
         what = counted(found.owed, "document") if found.owed else "the first load"
         terminal.fail(f"{waited.mapping}: {what} still owed after {timeout}")
     for each in waited.parked:
-        terminal.fail(f"{each.mapping}.{called(each.document)} {each.key} is parked: {each.reason}", f"Again: {retry_command(each)}")
+        terminal.fail(
+            f"{each.mapping}.{called(each.document)} {each.key} is parked: {each.reason}",
+            f"Again: {retry_command(each)}",
+        )

@@ -107,8 +107,8 @@ class Children:
         self._children: list[Child] = []
         logs.mkdir(parents=True, exist_ok=True)
 
-    def start(self, name: str, *arguments: str) -> Child:
-        """`headrace ARGUMENTS…` in the background."""
+    def start(self, name: str, *arguments: str, more: Mapping[str, str] | None = None) -> Child:
+        """`headrace ARGUMENTS…` in the background, with ``more`` variables in its environment."""
         log = self._logs / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -116,7 +116,7 @@ class Children:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=self._environment,
+                env=self._environment | dict(more or {}),
                 cwd=self._logs,
                 start_new_session=True,
             )
@@ -146,6 +146,11 @@ class Children:
             if (code := child.process.poll()) is not None:
                 last = "\n".join(child.log.read_text(errors="replace").splitlines()[-8:])
                 raise DemoFailed(f"`headrace {child.name}` ended with {code}:\n{last}", advice=f"Its log: {child.log}")
+
+    def end(self, child: Child) -> None:
+        """Stop this one."""
+        self._children.remove(child)
+        _stop_group(child.process)
 
     def stop(self) -> None:
         """Stop them all, the last started first; returns when none is left."""

@@ -154,7 +154,7 @@ def loading(connection: Connection) -> Loading:
 
 
 def await_first_load(stage: Stage, told: Callable[[Loading], None]) -> Loading:
-    """Wait until every document is written once; ``told`` hears how far it is. Raises DemoFailed where it stands still."""
+    """Wait until every document is written once; ``told`` hears how far it is. Raises DemoFailed."""
     before: Loading | None = None
     moved = time.monotonic()
     while True:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 _PIECES = re.compile(r"\n[^ \n]*| *[^ \n]+| +")
-_REMEMBERED_WORDS, _LONGEST_REMEMBERED = 50_000, 40
+_REMEMBERED_WORDS, _LONGEST_REMEMBERED, _LONGEST_EXACT = 50_000, 40, 200
+_LONGEST_TOKEN = 16  # characters: "________________", "▁representations"
 
 
 @lru_cache(maxsize=1)
@@ -34,10 +35,23 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.from_file(str(Path(package.origin).parent / _TOKENIZER))
 
 
+class _Characters(dict[str, int]):
+    """Tokens of a character by itself: one where the vocabulary has it, else one per byte."""
+
+    def __missing__(self, character: str) -> int:
+        known = tokenizer().token_to_id(character) is not None
+        count = self[character] = 1 if known else len(character.encode())
+        return count
+
+
 class _Words(dict[str, int]):
     """Tokens by piece of text: a word with the blanks, or the one line break, before it."""
 
     def __missing__(self, piece: str) -> int:
+        if len(piece) > _LONGEST_EXACT:
+            # No word but a blob, or a script without blanks, whose characters the vocabulary never joins. At most
+            # this many tokens; to encode it again for each place where it might be split takes minutes.
+            return 1 + sum(map(_characters.__getitem__, piece))
         encode = tokenizer().encode
         # The tokenizer puts a blank before what it is given. A word after a line break has none.
         if piece[0] == "\n":
@@ -51,11 +65,12 @@ class _Words(dict[str, int]):
         return count
 
 
+_characters = _Characters()
 _words = _Words()
 
 
 def count_tokens(text: str) -> int:
-    """How many tokens the text has for the local embedder.
+    """How many tokens the text has for the local embedder; of a word beyond 200 characters, how many at most.
 
     The vocabulary has no token that reaches from one word into the next or over a line break, so the counts of
     the words add up; and a database repeats its words.
@@ -63,9 +78,15 @@ def count_tokens(text: str) -> int:
     return sum(map(_words.__getitem__, _PIECES.findall(" " + text)))
 
 
+@lru_cache(maxsize=4096)
+def _tokens_on_a_line(part: str) -> int:
+    """The tokens of a part that stands on its own line, its line break included."""
+    return sum(map(_words.__getitem__, _PIECES.findall("\n" + part)))
+
+
 @lru_cache(maxsize=256)
 def _splitter(capacity: int, overlap: int) -> TextSplitter:
-    return TextSplitter.from_callback(count_tokens, capacity, overlap)
+    return TextSplitter.from_callback(_tokens_on_a_line, capacity, overlap)
 
 
 def split(title: str, text: str, max_tokens: int, overlap: int) -> tuple[str, ...]:
@@ -76,13 +97,34 @@ def split(title: str, text: str, max_tokens: int, overlap: int) -> tuple[str, ..
     """
     title, text = title.strip(), text.strip()
     whole = f"{title}\n{text}" if title and text else title or text
-    # A token is at least one byte, and the tokenizer adds one blank.
+    # A character is at most 4 bytes, a token at least one, and the tokenizer adds one blank.
     if len(whole) * 4 < max_tokens or count_tokens(whole) <= max_tokens:
         return (whole,)
-    taken = count_tokens(title) + 1 if title else 0
-    if taken > max_tokens // 2:
-        title = next(iter(_splitter(max(max_tokens // 2 - 1, 1), 0).chunks(title)))
-        taken = count_tokens(title) + 1
-    capacity = max(max_tokens - taken, 1)
-    parts = _splitter(capacity, max(min(overlap, capacity // 2), 0)).chunks(text)
+    if count_tokens(title) > max_tokens // 2:
+        title = next(iter(_splitter(max(max_tokens // 2, 2), 0).chunks(title)), "")
+    capacity = max(max_tokens - count_tokens(title), 2)
+    parts = _parts(text, capacity, max(min(overlap, capacity // 2), 0))
     return tuple(f"{title}\n{part}" if title else part for part in parts) or (title,)
+
+
+def _parts(text: str, capacity: int, overlap: int) -> list[str]:
+    """The splitter's chunks, found window by window.
+
+    For each chunk the splitter looks at all that is left of the text, so a long one would take minutes. A window
+    holds more than one chunk's characters; the next begins where its last chunk does, which it may have cut short.
+    """
+    splitter, window = _splitter(capacity, overlap), (capacity + 1) * _LONGEST_TOKEN
+    parts: list[str] = []
+    start = 0
+    while start < len(text):
+        ahead = text[start : start + window]
+        found = splitter.chunk_indices(ahead)
+        if start + window >= len(text):
+            return parts + [part for _, part in found]
+        if len(found) > 1:
+            parts += [part for _, part in found[:-1]]
+            start += found[-1][0]
+        else:
+            parts += [part for _, part in found]
+            start += found[0][0] + len(found[0][1]) if found else window
+    return parts

@@ -1,4 +1,4 @@
-"""Glossary files, on the way of loading: shared terms and named value lists are merged into the mapping that names them."""
+"""Glossary files, on the way of loading: shared terms and value lists are merged into the mapping that names them."""
 
 from __future__ import annotations
 

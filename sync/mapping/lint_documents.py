@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sync.mapping.duration import seconds
-from sync.mapping.findings import nearest, shown
+from sync.mapping.findings import shown
 from sync.mapping.lint_conditions import check_conditions, check_order
 from sync.mapping.lint_filters import check_filters
 from sync.mapping.lint_subject import RowView, Subject, TableView
@@ -50,8 +50,8 @@ def _check_relations(subject: Subject, row: RowView, relations: dict[str, Relati
             message = f"{what} hides the column {shown(name)} of {shown(row.table.name)}; give it another name"
             subject.warning(place, "M141", message, key=True)
         if (relation.one is None) == (relation.many is None):
-            said = "both one: and many:" if relation.one is not None else "neither one: nor many:"
-            subject.error(place, "M015", f"{what} says {said}; say one of them", key=True)
+            said = "both `one` and `many`" if relation.one is not None else "neither `one` nor `many`"
+            subject.error(place, "M015", f"{what} says {said}: say one of them", key=True)
             continue
         kind = "one" if relation.one is not None else "many"
         table = subject.table(relation.one or relation.many or "", (*place, kind), what)
@@ -81,7 +81,7 @@ def _check_by(
     else:
         by = (relation.by,) if isinstance(relation.by, str) else tuple(relation.by)
         paths: list[Path] = [place] if isinstance(relation.by, str) else [(*place, i) for i in range(len(by))]
-        key = (there if relation.one is not None else here)
+        key = there if relation.one is not None else here
         keyed = key.key if key is not None else None
         mine, theirs = (by, keyed) if relation.one is not None else (keyed, by)
         my_paths, their_paths = (paths, []) if relation.one is not None else ([], paths)
@@ -96,7 +96,8 @@ def _check_by(
             mine = None
     if isinstance(relation.by, dict) and not relation.by:
         subject.error(place, "M103", f"{what}: by: is empty", key=True)
-    known_mine = _known(subject, here, _by_names(relation, mine, "one"), my_paths, what, key=isinstance(relation.by, dict))
+    as_pairs = isinstance(relation.by, dict)
+    known_mine = _known(subject, here, _by_names(relation, mine, "one"), my_paths, what, key=as_pairs)
     known_theirs = _known(subject, there, _by_names(relation, theirs, "many"), their_paths, what)
     if mine is None or theirs is None or not (known_mine and known_theirs):
         return
@@ -141,7 +142,7 @@ def _check_private(
                 subject.error(path, "M121", message, key=True)
         hashed = [column for column, _ in treated if column.treatment == "hash"]
         if len(hashed) == 1 and len(treated) == 1:
-            message = f"{what}: {shown(mine)} = {shown(theirs)}: one side is hashed and the other is not, so they never join"
+            message = f"{what}: {shown(mine)} = {shown(theirs)}: one side alone is hashed, so they never join"
             subject.error(path, "M121", message, key=True)
 
 
@@ -158,8 +159,8 @@ def _check_single(
     named |= {there.columns[name].database_name for name in relation.where if name in there.columns}
     if not any(columns and columns <= named for columns in unique):
         message = (
-            f"{what}: several rows of {shown(there.name)} may have the same {', '.join(map(shown, theirs))}, and then the"
-            " document is parked: add `order: …` (the first is taken), or say `many`"
+            f"{what}: several rows of {shown(there.name)} may have the same {', '.join(map(shown, theirs))}, and then"
+            " the document is parked: add `order: …` (the first is taken), or say `many`"
         )
         subject.warning(path, "M107", message, key=True)
 
@@ -203,7 +204,7 @@ def _check_collections(subject: Subject) -> None:
         collection = document.collection or pascal(name)
         names[name] = (collection, path)
         if document.collection and not _COLLECTION.fullmatch(collection):
-            message = f"Weaviate refuses the collection {shown(collection)}: a capital first, then letters, digits and _"
+            message = f"Weaviate refuses the collection {shown(collection)}: a capital, then letters, digits and _"
             subject.error(path, "M140", message)
         # Weaviate compares names without regard to case
         other = taken.setdefault(collection.casefold(), f"document {shown(name)}")
@@ -213,5 +214,5 @@ def _check_collections(subject: Subject) -> None:
     for name, (collection, path) in names.items():
         found = _GENERATION.fullmatch(collection)
         if found is not None and found["alias"].casefold() in taken:
-            message = f"{shown(collection)} is how Headrace calls a generation of {shown(found['alias'])}; name it otherwise"
+            message = f"{shown(collection)} is the name of a generation of {shown(found['alias'])}; choose another"
             subject.error(path, "M143", message, key=path[-1] == name)

@@ -27,16 +27,20 @@ def check_filters(subject: Subject, row: RowView, document: DocumentType, path: 
     taken: dict[str, str] = {name.casefold(): "Headrace's own" for name in OWN_PROPERTIES}
     for index, entry in enumerate(document.filters):
         spot = place if as_mapping else (*place, index)
-        pairs = [(n, p, (*spot, n)) for n, p in entry.items()] if isinstance(entry, dict) else [(entry.replace(".", "_"), entry, spot)]
-        for name, dotted_path, where in pairs:
-            _check_path(subject, row, dotted_path, where)
-            _check_name(subject, name, dotted_path, where, taken, renamed=isinstance(entry, dict))
+        if isinstance(entry, dict):
+            for name, dotted_path in entry.items():
+                _check_path(subject, row, dotted_path, (*spot, name))
+                _check_name(subject, name, dotted_path, (*spot, name), taken, renamed=True)
+        else:
+            _check_path(subject, row, entry, spot)
+            _check_name(subject, entry.replace(".", "_"), entry, spot, taken, renamed=False)
 
 
 def _check_path(subject: Subject, row: RowView, dotted_path: str, where: Path) -> None:
     steps = dotted_path.split(".")
     for index, step in enumerate(steps):
-        if row.table is None:
+        table = row.table
+        if table is None:
             return
         if step in row.relations:
             if index == len(steps) - 1:
@@ -46,10 +50,10 @@ def _check_path(subject: Subject, row: RowView, dotted_path: str, where: Path) -
                 subject.error(where, "M142", message)
             row = row.relations[step][1]
             continue
-        column = row.table.columns.get(step)
+        column = table.columns.get(step)
         if column is None:
-            offered = [*row.table.columns, *row.relations]
-            message = f"filter {shown(dotted_path)}: {shown(row.table.name)} has no column {shown(step)}{nearest(step, offered)}"
+            cure = nearest(step, [*table.columns, *row.relations])
+            message = f"filter {shown(dotted_path)}: {shown(table.name)} has no column {shown(step)}{cure}"
             subject.error(where, "M142", message)
         else:
             _check_column(subject, column, steps[index + 1 :], dotted_path, where)
@@ -64,7 +68,8 @@ def _check_column(subject: Subject, column: ColumnView, rest: list[str], dotted_
         )
         subject.error(where, "M122", message)
     elif rest and column.kind != "json":
-        subject.error(where, "M142", f"filter {shown(dotted_path)}: {shown(column.name)} is {column.kind}, it has no parts")
+        message = f"filter {shown(dotted_path)}: {shown(column.name)} is {column.kind}, it has no parts"
+        subject.error(where, "M142", message)
     elif rest and column.model.fields and ".".join(rest) not in column.model.fields:
         part = ".".join(rest)
         message = f"filter {shown(dotted_path)}: {shown(column.name)} stores no field {shown(part)}"
@@ -78,17 +83,27 @@ def _check_name(
     subject: Subject, name: str, dotted_path: str, where: Path, taken: dict[str, str], *, renamed: bool
 ) -> None:
     cure = "choose another name" if renamed else f"give it a name: `{{{_proposed(name)}: {shown(dotted_path)}}}`"
-    if name in _RESERVED or name.endswith(_RESERVED_ENDS):
-        subject.error(where, "M140", f"Weaviate refuses the property {shown(name)}; {cure}", key=renamed)
-    elif not _PROPERTY.fullmatch(name):
-        rule = "a small letter first, then letters without accents, digits and _"
-        subject.error(where, "M140", f"Weaviate refuses the property {shown(name)} ({rule}); {cure}", key=renamed)
+    why = refusal(name)
+    if why is not None and name.casefold() not in OWN_PROPERTIES:
+        subject.error(where, "M140", f"{why}; {cure}", key=renamed)
     # Weaviate compares names without regard to case
     other = taken.get(name.casefold())
     taken.setdefault(name.casefold(), dotted_path)
     if other is not None:
-        message = f"the property {shown(name)} is {shown(other)} already; {cure}"
+        message = f"two properties are called {shown(name)}, the other is {shown(other)}; {cure}"
         subject.error(where, "M141", message, key=renamed)
+
+
+def refusal(name: str) -> str | None:
+    """Why a property cannot have this name, or None: it can."""
+    if name.casefold() in OWN_PROPERTIES:
+        return f"{shown(name)} is a property of Headrace's own"
+    if name in _RESERVED or name.endswith(_RESERVED_ENDS):
+        return f"Weaviate refuses the property {shown(name)}"
+    if not _PROPERTY.fullmatch(name):
+        rule = "a small letter first, then letters without accents, digits and _"
+        return f"Weaviate refuses the property {shown(name)} ({rule})"
+    return None
 
 
 def _proposed(name: str) -> str:

@@ -9,56 +9,48 @@ from collections.abc import Iterator
 
 from sync.mapping.findings import Finding, nearest, shown
 from sync.mapping.kinds import bare, kind_of_type
-from sync.mapping.lint_subject import ColumnView, RowView, Subject, TableView
-from sync.mapping.load import Positions
-from sync.mapping.lock import Lock, LockTable
-from sync.mapping.model import Mapping, Relation
-from sync.mapping.yaml_tree import Path, Tree
+from sync.mapping.lint_subject import ColumnView, Subject, TableView
+from sync.mapping.load import Loaded
+from sync.mapping.lock import ForeignKey, Lock, LockTable
+from sync.mapping.model import Relation
+from sync.mapping.yaml_tree import Path
 
 _PADDED = {"char", "character", "bpchar", "nchar"}
 
 
-def drift(
-    lock: Lock | None, live_lock: Lock, mapping: Mapping, positions: Positions | None = None
-) -> list[Finding]:
-    """What the live catalogue says otherwise than the lock, and than the mapping (M2xx).
+def drift(loaded: Loaded, live: Lock) -> list[Finding]:
+    """What the live catalogue says otherwise than the mapping's lock, and joins that it compares differently (M2xx).
 
-    ``positions`` are those of the loaded mapping; without them findings name its name, at 0:0.
+    A mapped table or column that never was in the lock is no drift: offline lint and preflight name it.
     """
-    where = positions or Positions(Tree(mapping.name, None, [], ""), {})
-    live = Subject(mapping, live_lock, where)
-    locked = Subject(mapping, lock, where)
-    for table in live.tables.values():
-        if table.source not in live_lock.sources or not (table.is_listed or table.database_name):
+    mapping = loaded.mapping or loaded.draft
+    if mapping is None:
+        return []
+    now = Subject(mapping, live, loaded.positions)
+    before = Subject(mapping, loaded.lock, loaded.positions)
+    for name, table in now.tables.items():
+        if table.source not in live.sources:
             continue
-        before = locked.tables[table.name].locked if table.name in locked.tables else None
-        if table.locked is None:
-            known = live_lock.sources[table.source].tables
-            message = f"table {shown(str(table.database_name))} is not in the database"
-            live.error(table.path, "M201", message + nearest(str(table.database_name), known), key=True)
-        else:
-            _check_table(live, table, before, table.locked, lock is not None)
-    _check_joins(live)
-    return sorted(set(live.findings))
+        was = before.tables[name].locked
+        if was is not None and table.locked is None:
+            known = live.sources[table.source].tables
+            message = f"table {shown(str(table.database_name))} is gone from the database"
+            now.error(table.path, "M201", message + nearest(str(table.database_name), known), key=True)
+        elif table.locked is not None and was is not None:
+            _check_table(now, table, was, table.locked)
+        elif table.locked is not None and loaded.lock is not None:
+            message = f"the lock does not know {shown(name)} yet: it must be written anew"
+            now.warning(table.path, "M208", message, key=True)
+    _check_joins(now)
+    return sorted(set(now.findings))
 
 
-def _check_table(
-    live: Subject, table: TableView, before: LockTable | None, now: LockTable, has_lock: bool
-) -> None:
+def _check_table(live: Subject, table: TableView, before: LockTable, now: LockTable) -> None:
     name = shown(table.name)
-    for column in table.columns.values():
-        if column.database_name not in now.columns and table.is_listed:
-            path = (*column.path, "column") if column.model.column else column.path
-            message = f"{name} has no column {shown(column.database_name)} in the database"
-            cure = nearest(column.database_name, now.columns)
-            live.error(path, "M202", message + cure, key=column.model.column is None)
-    if before is None:
-        if has_lock:
-            live.warning(table.path, "M208", f"the lock does not know {name} yet; it is written anew", key=True)
-        return
     if set(before.key) != set(now.key):
-        message = f"the primary key of {name} is ({', '.join(now.key)}), the lock says ({', '.join(before.key)}): its"
-        live.error(table.path, "M203", f"{message} documents get other ids; build them anew", key=True)
+        message = f"the primary key of {name} is ({', '.join(now.key)}), the lock says ({', '.join(before.key)})"
+        cure = "its documents would get other ids: build them anew"
+        live.error(table.path, "M203", f"{message}: {cure}", key=True)
     for column in table.columns.values():
         _check_column(live, table, column, before, now)
     listed = {column.database_name for column in table.columns.values()}
@@ -70,16 +62,21 @@ def _check_table(
         live.warning(table.path, "M206", f"the foreign keys of {name} are not those of the lock", key=True)
 
 
-def _foreign(key: object) -> tuple[object, ...]:
-    return (getattr(key, "columns", ()), getattr(key, "table", ""), getattr(key, "references", ()))
+def _foreign(key: ForeignKey) -> tuple[object, ...]:
+    return key.columns, key.table, key.references
 
 
 def _check_column(live: Subject, table: TableView, column: ColumnView, before: LockTable, now: LockTable) -> None:
     was, there = before.columns.get(column.database_name), now.columns.get(column.database_name)
+    if was is not None and there is None:
+        path = (*column.path, "column") if column.model.column else column.path
+        message = f"{shown(table.name)} has lost its column {shown(column.database_name)}"
+        cure = nearest(column.database_name, now.columns)
+        live.error(path, "M202", message + cure, key=column.model.column is None)
+    if was is None and there is not None and table.is_listed:
+        message = f"the lock does not know {shown(column.name)} of {shown(table.name)} yet: it must be written anew"
+        live.warning(column.path, "M208", message, key=True)
     if was is None or there is None:
-        if there is not None and table.is_listed:
-            message = f"the lock does not know {shown(column.name)} of {shown(table.name)} yet; it is written anew"
-            live.warning(column.path, "M208", message, key=True)
         return
     name = f"{shown(column.name)} of {shown(table.name)}"
     if was.type != there.type:
@@ -114,11 +111,11 @@ def _joins(
     for name, relation in relations.items():
         there = live.tables.get(relation.one or relation.many or "")
         if here is not None and there is not None:
-            yield here, there, pairs_of(here, there, relation), (*path, name, "by")
+            yield here, there, _pairs(here, there, relation), (*path, name, "by")
         yield from _joins(live, there, relation.with_, (*path, name, "with"))
 
 
-def pairs_of(here: TableView, there: TableView, relation: Relation) -> list[tuple[str, str]]:
+def _pairs(here: TableView, there: TableView, relation: Relation) -> list[tuple[str, str]]:
     """(column here, column there); empty where they do not pair, which is a finding elsewhere."""
     if isinstance(relation.by, dict):
         return list(relation.by.items())

@@ -25,6 +25,7 @@ class ColumnView:
     database_type: str | None
     kind: Kind
     treatment: Treatment | None
+    is_enum: bool = False
 
     @property
     def kind_is_known(self) -> bool:
@@ -78,7 +79,9 @@ class Subject:
     def warning(self, path: Path, code: str, message: str, *, key: bool = False) -> None:
         self.findings.append(self.positions.finding(path, code, message, "warning", key=key))
 
-    def column(self, table: TableView | None, name: str, path: Path, what: str, *, key: bool = False) -> ColumnView | None:
+    def column(
+        self, table: TableView | None, name: str, path: Path, what: str, *, key: bool = False
+    ) -> ColumnView | None:
         """The column, or None with a finding (M102); None without one where the table itself is unknown."""
         if table is None or (not table.is_listed and not table.columns):
             return None
@@ -142,6 +145,7 @@ class Subject:
             database_type=database_type,
             kind=kind_of(model, database_type),
             treatment=self.mapping.privacy.get(model.pii, "drop") if model.pii else None,
+            is_enum=there is not None and bool(there.values),
         )
 
 

@@ -19,11 +19,13 @@ from sync.mapping.yaml_tree import Path
 _SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PASSWORD = re.compile(r"://[^:/@\s]*:(?P<password>[^@/\s]+)@|[?&\s]password=(?P<parameter>[^&\s]+)")
-# Debezium truncates and hashes columns of JDBC's character types alone and lets every other pass as it is:
-# io.debezium.relational.mapping.TruncateStrings and MaskStrings
-_CHARACTERS = {
-    "text", "varchar", "character varying", "char", "character", "bpchar", "nchar", "nvarchar",
-    "tinytext", "mediumtext", "longtext",
+# Debezium truncates and hashes columns of JDBC's character types alone and lets every other pass as it is
+# (io.debezium.relational.mapping.TruncateStrings, MaskStrings),
+# so that a value of these types would reach Kafka in clear. What else there is (a domain) preflight looks up.
+_NOT_CHARACTERS = {
+    "citext", "uuid", "inet", "cidr", "macaddr", "macaddr8", "bytea", "xml", "bit", "bit varying", "varbit", "interval",
+    "tsvector", "tsquery", "ltree", "point", "geometry", "geography", "int4range", "int8range", "numrange", "tsrange",
+    "tstzrange", "daterange", "enum", "set", "binary", "varbinary", "blob", "tinyblob", "mediumblob", "longblob",
 }  # fmt: skip
 
 
@@ -49,14 +51,15 @@ def _check_source(subject: Subject, name: str, source: Source, path: Path) -> No
         return
     if not source.url:
         variable = f"{subject.mapping.name.upper()}_URL"
-        subject.error(path, "M011", f"url is missing: write `url: \"${{{variable}}}\"`", key=True)
+        subject.error(path, "M011", f'url is missing: write `url: "${{{variable}}}"`', key=True)
     for field in ("bucket", "prefix"):
         if getattr(source, field) is not None:
             subject.warning((*path, field), "M111", f"{field} has no effect on connector {source.connector}", key=True)
     _check_variables(subject, source.url or "", (*path, "url"))
     if subject.lock is not None and name not in subject.lock.sources:
         known = nearest(name, subject.lock.sources)
-        subject.warning(path, "M030", f"the lock knows no source {shown(name)}{known}: `headrace lint --live`", key=True)
+        message = f"the lock knows no source {shown(name)}{known}: `headrace lint --live` writes it anew"
+        subject.warning(path, "M030", message, key=True)
 
 
 def _check_variables(subject: Subject, text: str, path: Path) -> None:
@@ -64,7 +67,7 @@ def _check_variables(subject: Subject, text: str, path: Path) -> None:
         if not _VARIABLE_NAME.fullmatch(name):
             subject.error(path, "M014", "${…} must hold the name of an environment variable, as in ${AIRLINE_URL}")
         elif name not in os.environ:
-            subject.warning(path, "M161", f"the environment variable {name} is not set here; it must be where this runs")
+            subject.warning(path, "M161", f"the environment variable {name} is not set here; it must be when it runs")
     for found in _PASSWORD.finditer(text):
         if not variables(found["password"] or found["parameter"]):
             subject.warning(path, "M162", "a password stands in the url: put it, or the whole url, into ${NAME}")
@@ -110,8 +113,8 @@ def _check_table(subject: Subject, table: TableView) -> None:
         if column.database_name not in table.locked.columns:
             cure = nearest(column.database_name, table.locked.columns)
             path = (*column.path, "column") if column.model.column else column.path
-            message = f"table {shown(table.database_name)} has no column {shown(column.database_name)} in the lock{cure}"
-            subject.error(path, "M102", message, key=column.model.column is None)
+            message = f"table {shown(table.database_name)} of the lock has no column {shown(column.database_name)}"
+            subject.error(path, "M102", message + cure, key=column.model.column is None)
 
 
 def _check_key(subject: Subject, table: TableView) -> None:
@@ -122,7 +125,7 @@ def _check_key(subject: Subject, table: TableView) -> None:
             message = f"table {shown(table.name)} has no primary key: name the columns that identify a row, `key: …`"
             subject.error(table.path, "M105", message, key=True)
         elif subject.lock is None:
-            message = f"nobody says what identifies a row of {shown(table.name)}: add `key: …`, or `headrace lint --live`"
+            message = f"nothing says what identifies a row of {shown(table.name)}: add `key: …`"
             subject.warning(table.path, "M105", message, key=True)
         return
     if not table.key or len(set(table.key)) < len(table.key):
@@ -137,8 +140,8 @@ def _check_key(subject: Subject, table: TableView) -> None:
             subject.column(table, name, place, "key")
         elif column.model.pii is not None:
             message = (
-                f"{shown(name)} is personal data (pii: {shown(column.model.pii)}) and a key: every record would carry it"
-                " in clear; choose another key, or take pii away"
+                f"{shown(name)} is personal data (pii: {shown(column.model.pii)}) and a key: every record would carry"
+                " it in clear; choose another key, or take pii away"
             )
             subject.error(column.path, "M120", message, key=True)
     _check_uniqueness(subject, table, path)
@@ -184,11 +187,13 @@ def _check_privacy(subject: Subject, column: ColumnView) -> None:
     path = (*column.path, "pii")
     if column.model.pii not in subject.mapping.privacy:
         cure = nearest(column.model.pii, subject.mapping.privacy)
-        subject.warning(path, "M123", f"privacy: does not list {shown(column.model.pii)}, so the column is dropped{cure}")
+        message = f"privacy: does not list {shown(column.model.pii)}, so the column is dropped{cure}"
+        subject.warning(path, "M123", message)
     if column.treatment not in ("mask", "hash"):
         return
     if column.database_type is not None:
-        possible = bare(column.database_type) in _CHARACTERS and kind_of_type(column.database_type) == "text"
+        possible = kind_of_type(column.database_type) == "text" and bare(column.database_type) not in _NOT_CHARACTERS
+        possible = possible and not column.is_enum
     else:
         possible = column.kind == "text"
     if not possible:
@@ -237,7 +242,9 @@ def _check_effect(subject: Subject, column: ColumnView) -> None:
 
     def useless(field: str, needs: str, *, severe: bool = False) -> None:
         report = subject.error if severe else subject.warning
-        message = f"{field} on {shown(column.name)}, which is {shown(kind)}: only {needs} has it; say `type:` if it is one"
+        message = (
+            f"{field}: on {shown(column.name)}, which is {shown(kind)}; only {needs} has it (`type:` says what it is)"
+        )
         report((*column.path, field), "M111", message, key=True)
 
     for field in ("scale", "decimals"):

@@ -6,7 +6,7 @@ Where that is not certain (a macro's parameter, a group) nothing is said, so tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -60,7 +60,8 @@ class _Walk:
         self.seen: set[tuple[int, str]] = set()
 
     def check(self, source: str) -> None:
-        env = environment()
+        # not optimised: constants would be computed here and now, however large
+        env = environment().overlay(optimized=False)
         try:
             tree = env.parse(source)
             env.compile(tree)  # filters and tests that do not exist show here
@@ -70,11 +71,8 @@ class _Walk:
         except (RecursionError, MemoryError, OverflowError, ValueError, TypeError, SyntaxError) as error:
             self.say(1, "", "M130", f"{self.what}: nested too deeply, or no Jinja ({type(error).__name__})")
             return
-        # compiling folds constants in place, so what is walked is parsed once more
-        scope: Scope = dict.fromkeys(env.globals)
-        scope |= dict.fromkeys(("loop", "self", "varargs", "kwargs", "caller"))
-        scope |= dict.fromkeys(name.name for name in tree.find_all(nodes.Macro))
-        self.statements(env.parse(source).body, scope)
+        scope: Scope = dict.fromkeys(name.name for name in tree.find_all(nodes.Macro))
+        self.statements(tree.body, scope)
 
     def say(self, line: int, word: str, code: str, message: str) -> None:
         if (line, message) not in self.seen:
@@ -84,7 +82,7 @@ class _Walk:
 
     # --- statements
 
-    def statements(self, body: list[nodes.Node], scope: Scope) -> None:
+    def statements(self, body: Sequence[nodes.Node], scope: Scope) -> None:
         for node in body:
             self.statement(node, scope)
 
@@ -96,8 +94,7 @@ class _Walk:
         elif isinstance(node, nodes.If):
             self.expression(node.test, scope)
             # what a branch sets may be there afterwards
-            for branch in (node.body, *([part] for part in node.elif_), node.else_):
-                self.statements(branch, scope)
+            self.statements([*node.body, *node.elif_, *node.else_], scope)
         elif isinstance(node, nodes.Assign):
             self.assign(node.target, self.expression(node.node, scope), scope)
         elif isinstance(node, nodes.AssignBlock):
@@ -109,7 +106,7 @@ class _Walk:
                 self.assign(target, self.expression(value, scope), inner)
             self.statements(node.body, inner)
         elif isinstance(node, nodes.Macro | nodes.CallBlock):
-            inner = dict(scope)
+            inner = dict(scope) | dict.fromkeys(("varargs", "kwargs", "caller"))
             for argument in node.args:
                 inner[argument.name] = None
             if isinstance(node, nodes.CallBlock):
@@ -130,19 +127,19 @@ class _Walk:
     def loop(self, node: nodes.For, scope: Scope) -> None:
         over = self.expression(node.iter, scope)
         if isinstance(over, RowView) and over.table is not None:
-            message = f"{self.what}: loops over one row of {shown(over.table.name)}; only `many` relations are looped over"
+            message = f"{self.what}: loops over one row of {shown(over.table.name)}; only a `many` has several"
             self.say(node.lineno, _word(node.iter), "M134", message)
         if isinstance(over, Cell) and over.column.kind_is_known and over.column.kind not in ("list", "json"):
             message = f"{self.what}: loops over {shown(over.column.name)}, which is one value"
             self.say(node.lineno, over.column.name, "M134", message)
-        inner = dict(scope)
+        inner = dict(scope) | {"loop": None}
         self.assign(node.target, over.row if isinstance(over, Many) else None, inner)
         if node.test is not None:
             self.expression(node.test, inner)
         self.statements(node.body, inner)
         self.statements(node.else_, dict(scope))
 
-    def assign(self, target: nodes.Expr, meaning: Meaning, scope: Scope) -> None:
+    def assign(self, target: nodes.Node, meaning: Meaning, scope: Scope) -> None:
         if isinstance(target, nodes.Name):
             scope[target.name] = meaning
         elif isinstance(target, nodes.Tuple):
@@ -151,7 +148,7 @@ class _Walk:
 
     # --- expressions
 
-    def expression(self, node: nodes.Expr, scope: Scope) -> Meaning:
+    def expression(self, node: nodes.Node, scope: Scope) -> Meaning:
         if isinstance(node, nodes.Name):
             return self.name(node, scope)
         if isinstance(node, nodes.Getattr):
@@ -175,6 +172,11 @@ class _Walk:
     def name(self, node: nodes.Name, scope: Scope) -> Meaning:
         if node.name in scope:
             return scope[node.name]
+        if node.name in environment().globals:
+            return None
+        if node.name == "self":
+            self.say(node.lineno, "self", "M133", f"{self.what}: self reaches out of the sandbox; name the column")
+            return None
         return self.of_row(self.root, node.name, node.lineno, scope)
 
     def item(self, node: nodes.Getitem, scope: Scope) -> Meaning:
@@ -199,7 +201,13 @@ class _Walk:
                     " (`count` says how many there are)"
                 )
                 self.say(line, name, "M131", message)
-        elif isinstance(base, Cell) and base.column.kind_is_known and base.column.kind != "json":
+        elif isinstance(base, Cell) and base.column.kind == "json":
+            fields = base.column.model.fields
+            valid = [*(path.split(".")[0] for path in fields), *fields.values(), *_OF_A_VALUE]
+            if fields and name not in valid:
+                message = f"{self.what}: {shown(base.column.name)} stores no field {shown(name)}{nearest(name, valid)}"
+                self.say(line, name, "M131", message)
+        elif isinstance(base, Cell) and base.column.kind_is_known:
             valid = [*_OF_A_VALUE, *(["count"] if base.column.kind == "list" else [])]
             if name not in valid:
                 message = f"{self.what}: the value {shown(base.column.name)} has no {shown(name)}{nearest(name, valid)}"
@@ -226,8 +234,8 @@ class _Walk:
             message = f"{self.what}: {shown(name)} reaches out of the sandbox; a template reads columns and relations"
             self.say(line, name, "M133", message)
         else:
-            offered = [*row.relations, *table.columns, *(name for name in scope or () if not name.startswith("_"))]
-            message = f"{self.what}: {shown(table.name)} has no column or relation {shown(name)}{nearest(name, offered)}"
+            cure = nearest(name, [*row.relations, *table.columns, *(scope or ())])
+            message = f"{self.what}: {shown(table.name)} has no column or relation {shown(name)}{cure}"
             self.say(line, name, "M131", message)
         return None
 

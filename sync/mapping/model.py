@@ -99,7 +99,7 @@ class Source(Part):
     )
     url: str | None = Field(
         None,
-        description="The source's address; ${NAME} stands for an environment variable, so that no password is written down.",
+        description="The source's address; ${NAME} stands for an environment variable, so that it holds no password.",
         examples=["${AIRLINE_URL}"],
     )
     schema_: str | None = Field(
@@ -152,7 +152,7 @@ class Column(Part):
     synonyms: Words = Field((), description="Other words that people use for it.")
     values: Values | None = Field(
         None,
-        description="Words for its codes: code and words, the name of a list in a glossary, or a table that holds them.",
+        description="Words for its codes: code and words, a named list of a glossary, or a table that holds them.",
         examples=[{"ON": "on time", "CX": "cancelled"}, "status_codes"],
     )
     unknown: Literal["park", "keep"] = Field(
@@ -176,7 +176,9 @@ class Column(Part):
     stored_in: str | None = Field(
         None, description="The timezone of a stored timestamp that carries none; without it UTC."
     )
-    format: str | None = Field(None, description="How a date or time is written, as in strftime.", examples=["%d/%m/%Y"])
+    format: str | None = Field(
+        None, description="How a date or time is written, as in strftime.", examples=["%d/%m/%Y"]
+    )
     empty: str = Field("not recorded", description="How NULL reads.")
     open: str = Field("no end", description="How an infinite date reads.")
     normalise: Annotated[
@@ -189,7 +191,9 @@ class Column(Part):
         examples=[{"address.city": "city"}],
     )
     pii: str | None = Field(
-        None, description="The privacy class of personal data; `privacy:` says what is done to it.", examples=["contact"]
+        None,
+        description="The privacy class of personal data; `privacy:` says what is done to it.",
+        examples=["contact"],
     )
     say: bool = Field(True, description="Whether sentences made of labels say this column.")
 
@@ -201,9 +205,7 @@ class Table(Part):
     """What the rows of one table mean."""
 
     table: str | None = Field(None, description="The table's name in the database, where it differs.")
-    schema_: str | None = Field(
-        None, alias="schema", description="The table's schema, where it is not the source's."
-    )
+    schema_: str | None = Field(None, alias="schema", description="The table's schema, where it is not the source's.")
     source: str | None = Field(None, description="Which of `sources:` the table is in, where there are several.")
     key: Columns | None = Field(
         None, description="The column or columns that name a row; without it the primary key that the lock knows."
@@ -250,7 +252,9 @@ class Relation(Part):
 class Chunking(Part):
     """How a document's text is cut into pieces that are embedded."""
 
-    max_tokens: Whole = Field(300, description="The longest piece, in tokens of the embedder, title included.", ge=1, le=8192)
+    max_tokens: Whole = Field(
+        300, description="The longest piece, in tokens of the embedder, title included.", ge=1, le=8192
+    )
     overlap: Whole = Field(30, description="So many tokens of a piece are said again by the next.", ge=0)
 
 

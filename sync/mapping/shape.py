@@ -106,7 +106,8 @@ def _finding(model: type[BaseModel], tree: Tree, error: ErrorDetails) -> Finding
         cure = f": write {node.text} without quotes" if quoted and isinstance(node, Scalar) else ""
         message = f"{_found(node)} is not allowed{cure or nearest(str(error['input']), valid)}"
     elif kind == "string_pattern_mismatch":
-        code, message = "M014", f"{_found(node)} must look like {error['ctx']['pattern']}: {_meaning(model, error['loc'])}"
+        code, pattern = "M014", error["ctx"]["pattern"]
+        message = f"{_found(node)} must look like {pattern}: {_meaning(model, error['loc'])}"
     elif kind.endswith(("_type", "_parsing", "_from_float")):
         code = "M013"
         wanted = _WANTED.get(kind.split("_")[0], error["msg"])
@@ -129,7 +130,7 @@ def _found(node: Node | None) -> str:
 
 def _hint(kind: str, node: Node | None) -> str:
     if kind == "string_type" and isinstance(node, Scalar):
-        return " (write \"\" for a text without words)"
+        return ' (write "" for a text without words)'
     if kind == "string_type" and isinstance(node, Entries):
         return " (quote a text that holds braces or a colon)"
     return ""

@@ -1,9 +1,9 @@
 """The first step of loading: the text of a YAML file as a tree whose every node knows its line and column.
 
-Scalars follow YAML 1.2's core schema (chapter 10.3 of yaml.org/spec/1.2.2), with one difference: a number with a leading
-zero stays text, because a code `010` is neither 10 nor 8. Keys are text always, as written. The tree is made of the
-parser's events and not of its constructor: so every duplicate key is found, a bomb of aliases or brackets is stopped
-before it costs memory, and a word that is written `489.50` can still be read as it was written.
+Scalars follow YAML 1.2's core schema (chapter 10.3 of yaml.org/spec/1.2.2), with one difference: a number with a
+leading zero stays text, because a code `010` is neither 10 nor 8. Keys are text always, as written. The tree is made of
+the parser's events and not of its constructor: so every duplicate key is found, a bomb of aliases or brackets is
+stopped before it costs memory, and a word that is written `489.50` can still be read as it was written.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ class _Reader:
                 root = self.node(event, events, 0)
         return root
 
-    def node(self, event: Event, events: Iterator[Event], depth: int) -> Node:
+    def node(self, event: Any, events: Iterator[Event], depth: int) -> Node:
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         before = self.count
         self.count += 1
@@ -210,7 +210,8 @@ class _Reader:
     def refuse_tag(self, event: Any) -> None:
         tag = event.tag
         if tag and not (isinstance(event, ScalarEvent) and tag in ("tag:yaml.org,2002:str", "!")):
-            self.refuse_event(event, "M004", f"the tag {shown(str(tag))}: a mapping has no tags; quote what must be text")
+            message = f"the tag {shown(str(tag))}: a mapping has no tags; quote what must be text"
+            self.refuse_event(event, "M004", message)
 
     def alias(self, event: Any, line: int, column: int) -> Node:
         name = event.anchor

@@ -106,6 +106,16 @@ class Log:
             self.change(table, operation, row, transaction=name)
         self._add(TransactionEnd, committed_at=0, transaction=name)
 
+    def rekey(self, table: str, old: dict[str, Any], new: dict[str, Any], unsent: frozenset[str] = frozenset()) -> None:
+        """A primary-key change as Debezium sends it: a delete that names the new key, a create that names the old."""
+        self.transactions += 1
+        name = f"{self.transactions}:{len(self.records)}"
+        old_key, new_key = ({key: row[key] for key in KEYS[table]} for row in (old, new))
+        sent = {column: value for column, value in new.items() if column not in unsent}
+        self.change(table, "d", old, new_key=new_key, transaction=name)
+        self.change(table, "c", sent, old_key=old_key, unsent=unsent, transaction=name)
+        self._add(TransactionEnd, committed_at=0, transaction=name)
+
     def notice(self, kind: str, *, table: str | None = None, status: str | None = None, **details: str) -> None:
         self._add(
             SnapshotNotice,

@@ -27,6 +27,7 @@ GO_RECIPE = RECIPES / "weaviate"
 WEAVIATE_PACKAGE = "github.com/weaviate/weaviate/cmd/weaviate-server"
 SECONDS_BETWEEN_LINES = 15
 CORE_SECONDS_OF_THE_WEAVIATE_BUILD = 600
+CHILDREN: list["subprocess.Popen[bytes]"] = []  # builds under way, to be ended with us
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,15 @@ def build(cache: Cache, wanted: set[str]) -> bool:
                 failures.append(error)
 
         threads = [threading.Thread(target=attempt, args=(name,), daemon=True) for name in missing]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except BaseException:  # Ctrl-C
+            for child in CHILDREN:
+                child.terminate()
+            raise
     if failures:
         raise failures[0]
     return True
@@ -188,15 +194,13 @@ def run(command: list[str], cwd: Path, extra: dict[str, str], log: Path, what: s
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-        try:
-            while True:
-                try:
-                    code = child.wait(SECONDS_BETWEEN_LINES)
-                    break
-                except subprocess.TimeoutExpired:
-                    say(f"{what}: building for {clock(time.monotonic() - began)} ({note})")
-        finally:
-            child.terminate()
+        CHILDREN.append(child)
+        code = None
+        while code is None:
+            try:
+                code = child.wait(SECONDS_BETWEEN_LINES)
+            except subprocess.TimeoutExpired:
+                say(f"{what}: building for {clock(time.monotonic() - began)} ({note})")
     if code != 0:
         raise StackError(f"{what}: the build failed (exit code {code})", log=log, cure="when repaired: stack build")
     say(f"{what}: built in {clock(time.monotonic() - began)}")

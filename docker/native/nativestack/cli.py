@@ -138,9 +138,13 @@ def run_up(options: argparse.Namespace) -> None:
         if not asleep:
             say(f"stack '{layout.name}' is already up: stack status --name {layout.name}")
             return
-        for name in asleep:
-            lifecycle.component(name, layout, cache).require()
-        Starting(layout, cache, asleep).run()
+        try:
+            for name in asleep:
+                lifecycle.component(name, layout, cache).require()
+            Starting(layout, cache, asleep).run()
+        finally:
+            if not any(running(name, layout) for name in KINDS):
+                watchdog.stop(layout)
     flag = "" if layout.name == "default" else f" --name {layout.name}"
     say(f'up in {time.monotonic() - began:.1f} s; now: eval "$(stack env{flag})"')
 

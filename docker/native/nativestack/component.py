@@ -22,7 +22,7 @@ class Component:
     ports: tuple[str, ...] = ()
     stop_signal = signal.SIGTERM
     wipe_signal = signal.SIGKILL  # used when the data goes anyway; must leave no shared memory behind
-    start_patience = 90.0
+    start_patience = 180.0  # a machine may be busy; a component that ends is noticed at once
     stop_patience = 20.0
 
     def __init__(self, layout: Layout, cache: Cache) -> None:

@@ -40,6 +40,7 @@ class Starting:
         self.components = [component(name, layout, cache) for name in names]
         self.done = {each.name: threading.Event() for each in self.components}
         self.failures: list[StackError] = []
+        self.spawning = threading.Lock()  # between a failure seen and a process started nothing may come
 
     def run(self) -> None:
         threads = [threading.Thread(target=self.attempt, args=(each,), daemon=True) for each in self.components]
@@ -49,7 +50,8 @@ class Starting:
             for thread in threads:
                 thread.join()
         except BaseException:  # Ctrl-C: leave nothing half started
-            self.failures.append(StackError("interrupted"))
+            with self.spawning:
+                self.failures.append(StackError("interrupted"))
             stop_all(self.layout, [each.name for each in self.components], quick=True)
             raise
         if self.failures:
@@ -64,8 +66,8 @@ class Starting:
                 self.start(each)
         except StackError as error:
             self.failures.append(error)
-        except OSError as error:
-            self.failures.append(StackError(f"{each.name} did not start: {error}", log=self.layout.log(each.name)))
+        except Exception as error:  # a thread must not fail silently, whatever it was
+            self.failures.append(StackError(f"{each.name} did not start: {error!r}", log=self.layout.log(each.name)))
         finally:
             self.done[each.name].set()
 
@@ -79,9 +81,10 @@ class Starting:
         began = time.monotonic()
         require_free_ports(each)
         command = each.prepare()
-        if self.failures:
-            return
-        started = process.spawn(command, self.layout.log(each.name), self.layout.record(each.name))
+        with self.spawning:
+            if self.failures:
+                return
+            started = process.spawn(command, self.layout.log(each.name), self.layout.record(each.name))
         self.await_ready(each, started)
         if not self.failures:
             say(f"{each.name:<9} ready  {time.monotonic() - began:5.1f} s  {LOOPBACK}:{each.port}")

@@ -1,0 +1,141 @@
+"""Faults of Weaviate's edge: whatever fails, nothing is lost, and what stands in the end is the newest text."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync.write import stage as stage_module
+from tests.support.airline import BOOKING, CUSTOMER, FLIGHT, TICKET, first_rows
+from tests.support.world import World
+
+
+@pytest.fixture(autouse=True)
+def _no_doubt_period(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_module, "DOUBT_AFTER_TIMEOUT", 0.0)
+    monkeypatch.setattr(stage_module, "DOUBT_AFTER_LOSS", 0.0)
+
+
+def long_rows(legs: int) -> dict[str, list[dict[str, object]]]:
+    rows = first_rows()
+    rows["tickets"] = [{**TICKET, "seq_no": number} for number in range(1, legs + 1)]
+    return rows
+
+
+def test_a_write_that_took_effect_but_seemed_to_fail_is_written_again_and_read_back(world: World) -> None:
+    world.log.snapshot(first_rows())
+    world.apply()
+    faults = iter(["fail after write"])
+    world.store.fault = lambda kind: next(faults, None) if kind == "put" else None
+    world.stage.step()
+    assert world.document("7").doubtful
+    world.write()
+    assert world.texts == world.expected(first_rows())
+    assert not world.document("7").doubtful
+
+
+def test_an_old_request_that_lands_late_does_not_win(world: World) -> None:
+    rows = first_rows()
+    world.log.snapshot(rows)
+    world.settle()
+    faults = iter(["hold"])
+    world.store.fault = lambda kind: next(faults, None) if kind == "put" else None
+    world.log.commit(("flights", "u", {**FLIGHT, "status_cd": "DL"}))
+    world.apply()
+    world.stage.step()  # times out; the request is still on its way
+    rows["flights"] = [{**FLIGHT, "status_cd": "CX"}]
+    world.log.commit(("flights", "u", rows["flights"][0]))
+    world.apply()
+    real_read = world.store.read
+
+    def read_after_the_stall(*args: object, **more: object) -> object:
+        for land in world.store.held:
+            land()
+        world.store.held.clear()
+        return real_read(*args, **more)  # type: ignore[arg-type]
+
+    world.store.read = read_after_the_stall  # type: ignore[method-assign,assignment]
+    world.write()
+    assert world.texts == world.expected(rows)
+
+
+def test_a_document_that_shrinks_loses_its_surplus_chunks_even_over_a_crash(world: World) -> None:
+    rows = long_rows(60)
+    world.log.snapshot(rows)
+    world.settle()
+    assert len(world.texts) > 2
+    world.log.commit(*(("tickets", "d", {**TICKET, "seq_no": number}) for number in range(2, 61)))
+    world.apply()
+    faults = iter([None, "hold"])
+    world.store.fault = lambda kind: next(faults, None)
+    world.stage.step()  # the new chunk is written, the prune's outcome is unknown
+    world.restart()
+    world.settle()
+    assert world.texts == world.expected(long_rows(1))
+
+
+def test_a_reader_never_finds_the_document_missing_while_it_is_updated(world: World) -> None:
+    rows = long_rows(60)
+    world.log.snapshot(rows)
+    world.settle()
+    holes: list[str] = []
+
+    def look(kind: str) -> None:
+        if ("7", 0) not in world.texts:
+            holes.append(kind)
+
+    world.store.fault = look
+    for number in range(2, 61):
+        world.log.commit(("tickets", "d", {**TICKET, "seq_no": number}))
+        world.settle()
+    assert holes == []
+    assert world.texts == world.expected(long_rows(1))
+
+
+def test_what_weaviate_refuses_is_parked_with_its_reason(world: World) -> None:
+    rows = first_rows()
+    rows["bookings"].append({**BOOKING, "booking_id": 8, "pnr": "BAD000"})
+    world.log.snapshot(rows)
+    world.store.refuse = lambda properties: "no such property" if properties["pnr"] == "BAD000" else None
+    world.settle()
+    assert "no such property" in world.document("8").parked
+    assert [key for key, _ in world.texts] == ["7"]
+
+
+def test_documents_stay_owed_while_weaviate_is_away(world: World) -> None:
+    world.log.snapshot(first_rows())
+    world.apply()
+    world.store.away = True
+    asked: list[bool] = []
+
+    def ready() -> bool:
+        asked.append(True)
+        world.store.away = len(asked) < 2
+        return not world.store.away
+
+    world.store.ready = ready  # type: ignore[method-assign]
+    world.write()
+    assert len(asked) == 2
+    assert world.texts == world.expected(first_rows())
+
+
+def test_raised_while_in_flight_a_document_stays_owed(world: World) -> None:
+    rows = first_rows()
+    world.log.snapshot(rows)
+    world.settle()
+
+    def change_meanwhile(kind: str) -> None:
+        world.store.fault = lambda _: None
+        world.log.commit(("customers", "u", {**CUSTOMER, "full_name": "Mario Bianchi"}))
+        world.apply()
+
+    world.store.fault = change_meanwhile  # type: ignore[assignment]
+    world.log.commit(("flights", "u", {**FLIGHT, "status_cd": "CX"}))
+    world.apply()
+    world.stage.step()
+    owed = world.document("7")
+    assert owed.priority is not None
+    assert owed.wanted > owed.written
+    world.write()
+    rows["flights"] = [{**FLIGHT, "status_cd": "CX"}]
+    rows["customers"] = [{**CUSTOMER, "full_name": "Mario Bianchi"}]
+    assert world.texts == world.expected(rows)

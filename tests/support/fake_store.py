@@ -1,0 +1,72 @@
+"""A Weaviate in memory, with the faults of its edge as vocabulary: reject, fail after write, hold, slow.
+
+For component and property tests; a test that claims something of the real path uses the real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sync.errors import OutcomeUnknown, WeaviateUnreachable
+
+
+class FakeStore:
+    """Objects by collection and UUID. ``fault`` is asked before each write and may raise, or answer
+    "fail after write": the write takes effect and the caller sees a failure. ``held`` writes land later."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[UUID, dict[str, Any]]] = {}
+        self.puts = 0
+        self.deletes = 0
+        self.fault: Callable[[str], str | None] = lambda _: None
+        self.refuse: Callable[[dict[str, Any]], str | None] = lambda _: None
+        self.held: list[Callable[[], None]] = []
+        self.away = False
+
+    def ready(self) -> bool:
+        return not self.away
+
+    def put(self, collection: str, objects: Sequence[Any]) -> dict[UUID, str]:
+        self.puts += 1
+        refused = {one.uuid: reason for one in objects if (reason := self.refuse(one.properties))}
+
+        def land() -> None:
+            self.objects.setdefault(collection, {}).update(
+                {one.uuid: dict(one.properties) for one in objects if one.uuid not in refused}
+            )
+
+        self._write("put", land)
+        return refused
+
+    def delete(self, collection: str, ids: Sequence[UUID]) -> None:
+        self.deletes += 1
+
+        def land() -> None:
+            for one in ids:
+                self.objects.get(collection, {}).pop(one, None)
+
+        self._write("delete", land)
+
+    def _write(self, kind: str, land: Callable[[], None]) -> None:
+        if self.away:
+            raise WeaviateUnreachable("Weaviate is away")
+        fault = self.fault(kind)
+        if fault == "hold":  # a stalled proxy: the caller times out, the request lands later
+            self.held.append(land)
+            raise OutcomeUnknown("no answer in time")
+        land()
+        if fault == "fail after write":
+            raise OutcomeUnknown("the connection was lost")
+
+    def read(self, collection: str, ids: Sequence[UUID], *, vectors: bool = False) -> dict[UUID, dict[str, Any]]:
+        found = self.objects.get(collection, {})
+        return {one: dict(found[one]) for one in ids if one in found}
+
+    def texts(self, collection: str) -> dict[tuple[str, int], str]:
+        """(document key, chunk) → content."""
+        return {
+            (str(one["document_key"]), int(one["chunk"])): str(one["content"])
+            for one in self.objects.get(collection, {}).values()
+        }
