@@ -91,7 +91,7 @@ class Rig:
 
         self.await_(done, "everything committed to be searchable", patience=patience)
 
-    def await_(self, found: Callable[[], T], what: str, *, patience: float = PATIENCE, every: float = 0.01) -> T:
+    def await_(self, found: Callable[[], T | None], what: str, *, patience: float = PATIENCE, every: float = 0.01) -> T:
         """Look until ``found`` gives something true. Raises NotMeasured, DemoFailed when one of our processes ends."""
         end = time.monotonic() + patience
         looks = 0

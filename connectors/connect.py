@@ -7,11 +7,12 @@ Protocol: https://kafka.apache.org/documentation/#connect_rest. A 409 (the worke
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -21,6 +22,8 @@ from connectors.secrets import masked, secrets_of
 from sync.errors import ConnectError, ConnectorFailed, ConnectRefused, ConnectUnreachable
 
 Config = Mapping[str, str]
+P = ParamSpec("P")
+T = TypeVar("T")
 AGAIN = frozenset({409, 500, 502, 503, 504})
 REASON = 500  # characters of a failure's reason
 _CLASS_NAMES = re.compile(r"^(?:Caused by:\s*)?(?:[\w.$]+\.[\w$]+:\s+)*")
@@ -33,6 +36,21 @@ class _Again(Exception):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status, self.text = status, text
+
+
+def _understood(method: Callable[P, T]) -> Callable[P, T]:
+    """Reads JSON of another shape than Connect's as what it is: an answer of something else."""
+
+    @functools.wraps(method)
+    def read(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(*args, **kwargs)
+        except (KeyError, TypeError, AttributeError, ValueError) as exc:
+            raise ConnectUnreachable(
+                f"{getattr(args[0], 'url', '')} answers with JSON of an unknown shape: is it Kafka Connect?"
+            ) from exc
+
+    return read
 
 
 class Task(NamedTuple):
@@ -88,10 +106,12 @@ class Connect:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @_understood
     def version(self) -> str:
         """Kafka Connect's version; the shortest way to ask whether it is there."""
         return str(self._json("GET", "/")["version"])
 
+    @_understood
     def plugins(self) -> dict[str, str]:
         """Class → version of the connector plugins that the answering worker has."""
         found = self._json("GET", "/connector-plugins")
@@ -108,9 +128,11 @@ class Connect:
                 advice="Unpack the connector's plugin into a folder of Kafka Connect's plugin.path, then restart it.",
             )
 
+    @_understood
     def names(self) -> list[str]:
         return sorted(self._json("GET", "/connectors"))
 
+    @_understood
     def config(self, name: str) -> dict[str, str] | None:
         """A connector's configuration, passwords included; None if there is no such connector."""
         found = self._json("GET", f"{_path(name)}/config", missing=True)
@@ -139,6 +161,7 @@ class Connect:
                 raise
         self.stop(name)
 
+    @_understood
     def validate(self, connector_class: str, config: Config) -> list[str]:
         """What Connect and the connector say against a configuration, a sentence each; empty if nothing.
 
@@ -155,6 +178,7 @@ class Connect:
             for error in each["value"].get("errors") or ()
         ]
 
+    @_understood
     def status(self, name: str) -> Status | None:
         """A connector's state with its tasks'; None if it does not exist, or not yet."""
         found = self._json("GET", f"{_path(name)}/status", missing=True)
@@ -190,6 +214,7 @@ class Connect:
         """Let a stopped connector run again."""
         self._json("PUT", f"{_path(name)}/resume")
 
+    @_understood
     def offsets(self, name: str) -> list[dict[str, Any]]:
         """How far a connector has read, as it noted it; empty if it noted nothing or does not exist."""
         found = self._json("GET", f"{_path(name)}/offsets", missing=True)
@@ -232,7 +257,7 @@ class Connect:
         secrets = secrets_of(config or {})
         retrying = Retrying(
             retry=retry_if_exception_type(_Again),
-            wait=wait_exponential_jitter(initial=0.1, max=5.0, jitter=0.2),
+            wait=wait_exponential_jitter(multiplier=0.1, max=5.0, jitter=0.2),
             stop=stop_after_delay(self.patience),
         )
         try:
@@ -254,7 +279,7 @@ class Connect:
         if answer.status_code == 404 and missing:
             return None
         text = masked(_said(answer), secrets)
-        if answer.status_code in AGAIN:
+        if answer.status_code in AGAIN and not (answer.status_code == 409 and "already exists" in text):
             raise _Again(answer.status_code, text)
         if answer.status_code >= 400:
             raise ConnectRefused(f"Kafka Connect refuses {method} {path}: {answer.status_code} {text}")

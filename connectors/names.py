@@ -38,9 +38,9 @@ def names(mapping: Mapping, source: str) -> Names:
     if source not in known:
         raise MappingError(f"mapping {mapping.name} has no source {source}; it has {', '.join(known) or 'none'}")
     alone = len(known) == 1
-    topic = _shortened(f"headrace.{mapping.name}.{_plain(source)}", TOPIC - len("-history"), source)
-    identifier = f"headrace_{mapping.name}" if alone else f"headrace_{mapping.name}_{_plain(source).lower()}"
-    identifier = _shortened(re.sub(r"[^a-z0-9_]", "_", identifier), IDENTIFIER, f"{mapping.name}/{source}")
+    topic = _fitted(f"headrace.{mapping.name}.{source}", r"[^A-Za-z0-9._-]", TOPIC - len("-history"))
+    whole = f"headrace_{mapping.name}" if len(known) == 1 else f"headrace_{mapping.name}_{source}"
+    identifier = _fitted(whole, r"[^a-z0-9_]", IDENTIFIER)
     return Names(
         mapping=mapping.name,
         source=source,
@@ -54,12 +54,9 @@ def names(mapping: Mapping, source: str) -> Names:
     )
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]", "_", name)
-
-
-def _shortened(name: str, limit: int, whole: str) -> str:
-    """A name that is too long keeps its beginning; a hash of the whole keeps it apart from its neighbours."""
-    if len(name) <= limit:
+def _fitted(name: str, forbidden: str, limit: int) -> str:
+    """``name`` with what is forbidden as _, cut to ``limit``; a hash then keeps it apart from its neighbours."""
+    plain = re.sub(forbidden, "_", name)
+    if plain == name and len(name) <= limit:
         return name
-    return f"{name[: limit - 9]}_{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+    return f"{plain[: limit - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"

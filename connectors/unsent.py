@@ -15,12 +15,12 @@ _NUMBERS = list(_BYTES)
 _UUID = str(uuid.UUID(bytes=hashlib.md5(_BYTES, usedforsecurity=False).digest(), version=3))
 _WHOLE: tuple[Any, ...] = (TEXT, _BASE64, [TEXT], [_BASE64], [_UUID], _NUMBERS, {TEXT: TEXT})
 _TEXTS = frozenset({TEXT, _BASE64})
-_SIGNS = (_BYTES, _BASE64.encode(), _UUID.encode(), b"[95,95,100,101,98,101,122,105,117,109,")
+_BASE64_SIGN, _UUID_SIGN, _NUMBERS_SIGN = _BASE64.encode(), _UUID.encode(), b"[95,95,100,101,98,101,122,105,117,109,"
 
 
 def may_hold_placeholder(raw: bytes) -> bool:
     """Whether the JSON could hold one at all: a search of the bytes, so that most records cost no more."""
-    return any(sign in raw for sign in _SIGNS)
+    return _BYTES in raw or _BASE64_SIGN in raw or _UUID_SIGN in raw or _NUMBERS_SIGN in raw
 
 
 def take_out_placeholders(row: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:

@@ -110,8 +110,7 @@ def _connect(wanted: Settings) -> str:
 
 def _weaviate(wanted: Settings) -> str:
     from sync.errors import WeaviateUnreachable
-    from sync.write.outcome import asking
-    from sync.write.weaviate import Weaviate
+    from sync.write.weaviate import Weaviate, asking
 
     with Weaviate(wanted) as weaviate:
         with asking("read Weaviate's meta information"):

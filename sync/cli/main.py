@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +68,8 @@ def _everywhere(
 
 def main() -> None:
     """Run `headrace` with the process's arguments; never returns."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # they are for those who develop libraries
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal that lacks a sign shows ?
     try:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from typing import Annotated, Any
 
 import typer
@@ -63,8 +64,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], right: S
 def show(renderable: RenderableType, *, to: Console | None = None) -> None:
     """Print a table or the like; in a pipe nothing is folded that would fit on a wide screen."""
     console = to or out
-    wide = not console.is_terminal and "COLUMNS" not in os.environ
-    console.print(renderable, width=IN_A_PIPE if wide else None)
+    if console.is_terminal:
+        console.print(renderable)
+        return
+    wide = Console(file=StringIO(), width=None if "COLUMNS" in os.environ else IN_A_PIPE, **_PLAIN)  # type: ignore[arg-type]
+    wide.print(renderable)
+    assert isinstance(wide.file, StringIO)
+    console.file.writelines(f"{each.rstrip()}\n" for each in wide.file.getvalue().splitlines())
 
 
 def print_json(data: Any) -> None:

@@ -78,7 +78,7 @@ def count_tokens(text: str) -> int:
     return sum(map(_words.__getitem__, _PIECES.findall(" " + text)))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _tokens_on_a_line(part: str) -> int:
     """The tokens of a part that stands on its own line, its line break included."""
     return sum(map(_words.__getitem__, _PIECES.findall("\n" + part)))
@@ -90,7 +90,7 @@ def _splitter(capacity: int, overlap: int) -> TextSplitter:
 
 
 def split(title: str, text: str, max_tokens: int, overlap: int) -> tuple[str, ...]:
-    """The chunks of a document: each is the title, a line break and a part of the text, at most ``max_tokens`` together.
+    """The chunks of a document: each is the title, a line break and a part of the text, ``max_tokens`` at most.
 
     Neighbours share up to ``overlap`` tokens. A title that would fill more than half of a chunk is cut; an empty
     text is one chunk of the title alone.
@@ -103,7 +103,11 @@ def split(title: str, text: str, max_tokens: int, overlap: int) -> tuple[str, ..
     if count_tokens(title) > max_tokens // 2:
         title = next(iter(_splitter(max(max_tokens // 2, 2), 0).chunks(title)), "")
     capacity = max(max_tokens - count_tokens(title), 2)
-    parts = _parts(text, capacity, max(min(overlap, capacity // 2), 0))
+    parts = [
+        part
+        for found in _parts(text, capacity, max(min(overlap, capacity // 2), 0))
+        for part in _fitting(found, capacity, capacity)
+    ]
     return tuple(f"{title}\n{part}" if title else part for part in parts) or (title,)
 
 
@@ -111,20 +115,38 @@ def _parts(text: str, capacity: int, overlap: int) -> list[str]:
     """The splitter's chunks, found window by window.
 
     For each chunk the splitter looks at all that is left of the text, so a long one would take minutes. A window
-    holds more than one chunk's characters; the next begins where its last chunk does, which it may have cut short.
+    holds a few chunks; the next begins where its last chunk does, which it may have cut short.
     """
-    splitter, window = _splitter(capacity, overlap), (capacity + 1) * _LONGEST_TOKEN
+    splitter = _splitter(capacity, overlap)
     parts: list[str] = []
     start = 0
     while start < len(text):
-        ahead = text[start : start + window]
-        found = splitter.chunk_indices(ahead)
+        window = _window(text, start, capacity)
+        found = splitter.chunk_indices(text[start : start + window])
         if start + window >= len(text):
             return parts + [part for _, part in found]
         if len(found) > 1:
             parts += [part for _, part in found[:-1]]
             start += found[-1][0]
+        elif found and found[0][0] > 0:  # nothing but blanks before it
+            start += found[0][0]
         else:
             parts += [part for _, part in found]
-            start += found[0][0] + len(found[0][1]) if found else window
+            start += len(found[0][1]) if found else window
     return parts
+
+
+def _window(text: str, start: int, capacity: int) -> int:
+    """So many characters that they are certainly more than one chunk, and not many more than three."""
+    window, most = capacity, (capacity + 1) * _LONGEST_TOKEN
+    while window < most and count_tokens(text[start : start + window]) < 3 * capacity:
+        window *= 2
+    return window
+
+
+def _fitting(part: str, capacity: int, wanted: int) -> list[str]:
+    """The splitter searches as if longer texts had more tokens always; but a letter more may make a known word."""
+    if _tokens_on_a_line(part) <= capacity or wanted < 2:
+        return [part]
+    smaller = _splitter(wanted, 0).chunks(part)
+    return [fit for piece in smaller for fit in _fitting(piece, capacity, wanted - 1 - wanted // 8)]

@@ -122,7 +122,8 @@ def _operation(column: ColumnPlan, operator: str, wanted: Any) -> Callable[[Any]
     if operator not in OPERATORS:
         nearest = get_close_matches(operator, OPERATORS, 1)
         hint = f' (nearest: "{nearest[0]}")' if nearest else ""
-        raise MappingError(f'column "{column.name}": a condition has no "{operator}"{hint}; it has {", ".join(OPERATORS)}')
+        has = ", ".join(OPERATORS)
+        raise MappingError(f'column "{column.name}": a condition has no "{operator}"{hint}; it has {has}')
     key = sort_key(column)
     bound = key(column.read(wanted))
     compare: dict[str, Callable[[Any], bool]] = {

@@ -21,6 +21,7 @@ _KINDS: dict[str, Kind] = {
         "timestamp"),
     **dict.fromkeys(("json", "jsonb", "hstore"), "json"),
 }  # fmt: skip
+_FLOATS = frozenset({"real", "float", "float4", "float8", "double", "double precision"})
 _ARGUMENTS = re.compile(r"\(([^)]*)\)")
 
 
@@ -85,7 +86,7 @@ def places(database_type: str | None) -> int | None:
 
 
 def is_float(database_type: str | None) -> bool:
-    return bool(database_type) and bare(str(database_type)) in {"real", "float", "float4", "float8", "double", "double precision"}
+    return bool(database_type) and bare(str(database_type)) in _FLOATS
 
 
 def exact_beyond_double(database_type: str | None) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,12 +11,11 @@ from pydantic import BaseModel
 from sync.mapping.findings import Finding
 from sync.mapping.lock import Lock, LockTable
 from sync.mapping.shape import fit
+from sync.mapping.yaml_text import scalar
 from sync.mapping.yaml_tree import parse, plain
 
 MAX_BYTES = 20_000_000  # the catalogue of tens of thousands of columns
 _HEAD = "# Written by headrace from the database's catalogue; commit it, do not edit it.\n"
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
-_NOT_TEXT = {"null", "true", "false"}
 
 
 def lock_path(path: str | Path) -> Path:
@@ -57,11 +55,11 @@ def _lines(lock: Lock) -> Iterator[str]:
     yield f"version: {lock.version}"
     yield "sources:" if lock.sources else "sources: {}"
     for name, source in sorted(lock.sources.items()):
-        yield f"  {_name(name)}:"
-        yield f"    connector: {_name(source.connector)}"
+        yield f"  {scalar(name)}:"
+        yield f"    connector: {scalar(source.connector)}"
         yield "    tables:" if source.tables else "    tables: {}"
         for table_name, table in sorted(source.tables.items()):
-            yield f"      {_name(table_name)}:"
+            yield f"      {scalar(table_name)}:"
             yield from (f"        {line}" for line in _table(table))
 
 
@@ -72,7 +70,7 @@ def _table(table: LockTable) -> Iterator[str]:
         yield from (f"  - {_flow(columns)}" for columns in sorted(table.unique))
     yield "columns:" if table.columns else "columns: {}"
     for name, column in table.columns.items():
-        yield f"  {_name(name)}: {_flow(column)}"
+        yield f"  {scalar(name)}: {_flow(column)}"
     if table.foreign_keys:
         yield "foreign_keys:"
         keys = sorted(table.foreign_keys, key=lambda key: (key.columns, key.table, key.references))
@@ -81,7 +79,7 @@ def _table(table: LockTable) -> Iterator[str]:
 
 def _flow(value: BaseModel | tuple[str, ...]) -> str:
     if isinstance(value, tuple):
-        return "[" + ", ".join(_name(part) for part in value) + "]"
+        return "[" + ", ".join(scalar(part) for part in value) + "]"
     # the type stands even where it is not asked for; what is at its default does not
     parts = value.model_dump(mode="json", exclude_defaults=True)
     return "{" + ", ".join(f"{name}: {_leaf(part)}" for name, part in parts.items()) + "}"
@@ -90,10 +88,4 @@ def _flow(value: BaseModel | tuple[str, ...]) -> str:
 def _leaf(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_leaf(part) for part in value) + "]"
-    return _name(value) if isinstance(value, str) else json.dumps(value)
-
-
-def _name(text: str) -> str:
-    """A text as a YAML 1.2 scalar; JSON's quoting is YAML's too."""
-    safe = _PLAIN.fullmatch(text) and text.lower() not in _NOT_TEXT
-    return text if safe else json.dumps(text, ensure_ascii=True)
+    return scalar(value) if isinstance(value, str) else json.dumps(value)

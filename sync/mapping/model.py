@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+NAME = r"^[a-z][a-z0-9_]*$"  # of a mapping
 Treatment = Literal["mask", "drop", "hash"]
 Kind = Literal["text", "integer", "decimal", "boolean", "date", "time", "timestamp", "json", "list"]
 
@@ -327,7 +328,7 @@ class Mapping(Part):
 
     version: Literal[1] = Field(description="The version of the mapping language.")
     name: str = Field(
-        pattern=r"^[a-z][a-z0-9_]*$",
+        pattern=NAME,
         max_length=40,
         description="Names the topic, the replication slot and the documents' ids; never reused for something else.",
         examples=["airline"],

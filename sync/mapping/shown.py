@@ -121,7 +121,8 @@ class Value(View):
         if isinstance(index, str):
             return self.get(index)
         if isinstance(self._value, list):
-            return list(self)[index] if -len(self._value) <= index < len(self._value) else Value(self._reading, None, None)
+            there = -len(self._value) <= index < len(self._value)
+            return list(self)[index] if there else Value(self._reading, None, None)
         return str(self)[index]
 
     def __getitem__(self, index: Any) -> Any:  # Jinja's slices come here

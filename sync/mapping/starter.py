@@ -17,16 +17,13 @@ from sync.mapping.harness import SALT
 from sync.mapping.image import captured, image
 from sync.mapping.load import load
 from sync.mapping.lock import Lock, SourceLock
-from sync.mapping.model import Mapping
+from sync.mapping.model import NAME
 from sync.mapping.plan import plan
 from sync.mapping.starter_catalogue import Catalogue, FoundColumn, Samples, read_catalogue
 from sync.mapping.starter_documents import Proposed, ProposedDocument, by, limit, order, propose
-from sync.mapping.starter_guesses import TREATMENTS, is_cents, words
+from sync.mapping.starter_guesses import TREATMENTS, is_cents, looks_coded, words
 from sync.mapping.starter_rows import Rows, made_up, private_texts
-from sync.mapping.yaml_tree import Scalar
-
-_SAFE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_ ./()-]*[A-Za-z0-9_.)])?")
-_NAME = re.compile(Mapping.model_fields["name"].metadata[0].pattern)
+from sync.mapping.yaml_text import quoted, scalar
 
 
 def starter(lock: SourceLock, name: str, url_variable: str, samples: Samples | None = None) -> str:
@@ -36,7 +33,7 @@ def starter(lock: SourceLock, name: str, url_variable: str, samples: Samples | N
     → the distinct codes seen in it; a short list becomes `values:`, unless the column looks personal.
     Raises MappingError for a name that no mapping may have, and for a catalogue without a table that can be mapped.
     """
-    if not _NAME.fullmatch(name) or len(name) > 40:
+    if not re.fullmatch(NAME, name) or len(name) > 40:
         raise MappingError(f"{name!r} cannot name a mapping: small letters, digits and _, a letter first, at most 40")
     catalogue = read_catalogue(lock, samples)
     if not catalogue.tables:
@@ -51,7 +48,7 @@ def _head(lock: SourceLock, name: str, url_variable: str, catalogue: Catalogue) 
     schema = f", schema: {_scalar(catalogue.schema)}" if catalogue.schema is not None else ""
     yield "# yaml-language-server: $schema=./.schema.json"
     yield "# Written by `headrace init` from the database's catalogue. What it guessed is marked `# review`."
-    yield "# Next: put words to columns and codes, then `headrace lint`, `headrace test`, `headrace show`, `headrace apply`."
+    yield "# Next: put words to columns and codes, then `headrace lint`, `headrace test`, `headrace show`."
     yield "version: 1"
     yield f"name: {name}"
     yield "# owner: {team: who answers for it, contact: how to reach them}"
@@ -91,10 +88,12 @@ def _column(column: FoundColumn) -> str:
     parts = [f"label: {_scalar(column.label)}"]
     review = ""
     if column.name != column.database_name:
-        parts.insert(0, f"column: {json.dumps(column.database_name, ensure_ascii=False)}")
+        parts.insert(0, f"column: {quoted(column.database_name)}")
     if column.codes:
         parts.append("values: {" + ", ".join(f"{_scalar(c)}: {_scalar(words(c))}" for c in column.codes) + "}")
         review = "  # review: the words for each code"
+    elif looks_coded(column.database_name, column.locked) and column.pii is None:
+        review = "  # review: codes? `values: {code: words}`"
     if is_cents(column.database_name, column.locked):
         parts.append("scale: 0.01")
         review = "  # review: scale and unit"
@@ -110,17 +109,17 @@ def _column(column: FoundColumn) -> str:
 def _documents(documents: list[ProposedDocument]) -> Iterator[str]:
     yield "documents:                   # what becomes searchable: one document per root row, with its relatives"
     for document in documents:
-        yield f"  {document.name}:"
+        yield f"  {_scalar(document.name)}:"
         yield f"    root: {_scalar(document.root.table.name)}"
         if document.root.relations:
             yield "    with:"
             for relation in document.root.relations:
                 yield from _relation(relation, "      ")
-        yield f"    title: {json.dumps(document.title, ensure_ascii=False)}"
+        yield f"    title: {quoted(document.title)}"
         yield "    text: |"
         yield from (f"      {line}" for line in document.text)
         if document.filters:
-            yield f"    filters: [{', '.join(document.filters)}]"
+            yield f"    filters: [{', '.join(map(_scalar, document.filters))}]"
         yield "    # chunk: {max_tokens: 300, overlap: 30}"
         yield "    # freshness: {warn_after: 5s, error_after: 1m, objective: 99.9%, window: 30d}"
     yield ""
@@ -137,9 +136,9 @@ def _relation(relation: Proposed, indent: str) -> Iterator[str]:
     if relation.is_many:
         parts += [f"order: {_several(order(relation))}", f"limit: {limit(relation)}"]
     if not relation.relations:
-        yield f"{indent}{relation.name}: {{{', '.join(parts)}}}"
+        yield f"{indent}{_scalar(relation.name)}: {{{', '.join(parts)}}}"
         return
-    yield f"{indent}{relation.name}:"
+    yield f"{indent}{_scalar(relation.name)}:"
     yield from (f"{indent}  {part}" for part in parts)
     yield f"{indent}  with:"
     for below in relation.relations:
@@ -152,7 +151,7 @@ def _test(head: str, document: ProposedDocument, lock: Lock) -> Iterator[str]:
     built = _build(head, document, rows, lock)
     yield "tests:                       # run by `headrace test`; the rows are made up"
     yield f"  - name: a {words(document.name)} reads as it should"
-    yield f"    document: {document.name}"
+    yield f"    document: {_scalar(document.name)}"
     yield "    given:"
     for table, row in rows.items():
         yield f"      {_scalar(table)}: [{{{', '.join(f'{_scalar(n)}: {_scalar(v)}' for n, v in row.items())}}}]"
@@ -190,17 +189,10 @@ def _several(names: Sequence[str]) -> str:
 
 
 def _scalar(value: Any) -> str:
-    """A value as YAML; a text is quoted wherever a reader, YAML 1.1's too, might take it for something else."""
     if isinstance(value, list):
         return "[" + ", ".join(map(_scalar, value)) + "]"
-    if not isinstance(value, str):
-        return json.dumps(value)
-    reads_back = isinstance(Scalar(0, 0, value, True).value(), str) and not re.fullmatch(r"[\d:.-]+", value)
-    plain = _SAFE.fullmatch(value) and reads_back and value.lower() not in {"yes", "no", "on", "off", "y", "n"}
-    return value if plain else json.dumps(value, ensure_ascii=False)
+    return scalar(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _comment(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
-
-

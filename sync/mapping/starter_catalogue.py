@@ -1,4 +1,4 @@
-"""The catalogue as `headrace init` sees it: tables it takes in, with names a mapping can use, and who points at whom."""
+"""The catalogue as `headrace init` sees it: tables with names that a mapping can use, and who points at whom."""
 
 from __future__ import annotations
 
@@ -13,7 +13,22 @@ from sync.mapping.starter_guesses import ascii_name, privacy_class, secret, unre
 from sync.mapping.template import environment
 
 Samples = Mapping[str, Mapping[str, Sequence[str]]]
-_JINJA_WORDS = {"and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "loop", "self", "import", "recursive"}
+_JINJA_WORDS = {
+    "and",
+    "or",
+    "not",
+    "in",
+    "is",
+    "if",
+    "else",
+    "true",
+    "false",
+    "none",
+    "loop",
+    "self",
+    "import",
+    "recursive",
+}
 _MOST_CODES, _LONGEST_CODE = 20, 12
 
 
@@ -108,7 +123,7 @@ def read_catalogue(lock: SourceLock, samples: Samples | None) -> Catalogue:
         by_database = {column.database_name: column.name for column in columns.values()}
         key = tuple(by_database[column] for column in locked.key)
         found[full] = FoundTable(name, own_schema, table, locked, columns, without, key)
-    for full, child in found.items():
+    for child in found.values():
         for foreign in child.locked.foreign_keys:
             parent = found.get(foreign.table) or found.get(f"{child.schema}.{foreign.table}")
             if parent is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sync.mapping.lint_filters import refusal
 from sync.mapping.plan import pascal
 from sync.mapping.starter_catalogue import Catalogue, FoundColumn, FoundTable, Link, reserved
-from sync.mapping.starter_guesses import TREATMENTS, ascii_name, naming_rank, singular, words
+from sync.mapping.starter_guesses import TREATMENTS, ascii_name, looks_coded, naming_rank, singular, words
 
 _LIMIT = 50
 _ENDS = re.compile(r"(?<=.)_?(id|cd|code|no|nr|key|fk|ref|uuid)$", re.IGNORECASE)
@@ -88,7 +88,9 @@ def _parent_name(link: Link, names: set[str]) -> str:
 
 def _stem(link: Link) -> str:
     """``customer_id`` names the customer."""
-    return ascii_name(_ENDS.sub("", link.columns[0])) if len(link.columns) == 1 else ascii_name(singular(link.parent.name))
+    return (
+        ascii_name(_ENDS.sub("", link.columns[0])) if len(link.columns) == 1 else ascii_name(singular(link.parent.name))
+    )
 
 
 def _unused(wanted: str, names: set[str]) -> str:
@@ -139,13 +141,13 @@ def _sayable(table: FoundTable) -> list[FoundColumn]:
     return [c for c in table.columns.values() if _shown(c) and c.name not in linked and c.name not in table.key]
 
 
-def _names_row(table: FoundTable) -> list[str]:
-    """The column that names a row to a reader, else its key."""
+def _names_row(table: FoundTable, relation: Proposed | None = None) -> list[str]:
+    """The column that names a row to a reader, else its key; of a child, what tells it from its siblings."""
     candidates = [c for c in _sayable(table) if c.kind == "text" and not c.codes and c.pii is None]
     best = min(candidates, key=lambda c: naming_rank(c.database_name), default=None)
     if best is not None and naming_rank(best.database_name) < naming_rank("nothing of the kind"):
         return [best.name]
-    return list(table.key)
+    return order(relation) if relation is not None and relation.is_many else list(table.key)
 
 
 def _title(root: Proposed) -> str:
@@ -153,7 +155,7 @@ def _title(root: Proposed) -> str:
 
 
 def _text(root: Proposed) -> Iterator[str]:
-    said = _clauses(root.table, "", 20)
+    said = _clauses(root.table, "", 20, _names_row(root.table))
     yield f"{_title(root)}{': ' if said else '.'}{said}"
     for relation in root.relations:
         if relation.is_many:
@@ -170,8 +172,9 @@ def _parent(relation: Proposed, within: str) -> Iterator[str]:
 
 
 def _reading(relation: Proposed, path: str) -> str:
-    names = " ".join(f"{{{{ {path}.{name} }}}}" for name in _names_row(relation.table))
-    said = _clauses(relation.table, f"{path}.", 4, without=_names_row(relation.table))
+    naming = _names_row(relation.table, relation)
+    names = " ".join(f"{{{{ {path}.{name} }}}}" for name in naming)
+    said = _clauses(relation.table, f"{path}.", 4, naming)
     return f"{names}: {said}" if said else f"{names}."
 
 
@@ -185,9 +188,8 @@ def _loop(relation: Proposed) -> Iterator[str]:
     yield "{% endfor %}"
 
 
-def _clauses(table: FoundTable, prefix: str, most: int, without: list[str] | None = None) -> str:
-    skipped = set(without if without is not None else _names_row(table))
-    columns = [column for column in _sayable(table) if column.name not in skipped][:most]
+def _clauses(table: FoundTable, prefix: str, most: int, without: list[str]) -> str:
+    columns = [column for column in _sayable(table) if column.name not in without][:most]
     said = [f"{_plain(column.label)} {{{{ {prefix}{column.name} }}}}" for column in columns]
     return ", ".join(said) + "." if said else ""
 
@@ -205,6 +207,14 @@ def _filters(root: Proposed) -> Iterator[str]:
     table = root.table
     named = _names_row(table)
     chosen = [c for c in table.columns.values() if c.name in named]
-    chosen += [c for c in _sayable(table) if c.codes or c.kind in ("boolean", "date", "timestamp")]
+    unique = {columns[0] for columns in table.locked.unique if len(columns) == 1}
+    chosen += [
+        c
+        for c in _sayable(table)
+        if c.codes
+        or c.kind in ("boolean", "date", "timestamp")
+        or c.database_name in unique
+        or looks_coded(c.database_name, c.locked)
+    ]
     offered: dict[str, None] = dict.fromkeys(c.name for c in chosen if c.pii is None and c.kind != "json")
     yield from [name for name in offered if refusal(name) is None][:_MOST_FILTERS]

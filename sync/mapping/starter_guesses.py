@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from sync.mapping.kinds import bare, kind_of_type
+from sync.mapping.kinds import bare, kind_of_type, width
 from sync.mapping.lock import LockColumn
 
 TREATMENTS = {
@@ -39,16 +39,18 @@ _PEOPLE = re.compile(
     r"customer|client|user|people|person|patient|passenger|guest|member|employee|staff|driver|student|teacher|contact"
     r"|subscriber|candidate|applicant|visitor|author|owner|profile|account_holder"
 )
+_LONGEST_CODE = 12
 _NO_TEXT = {"bytea", "tsvector", "tsquery", "xml", "blob", "longblob", "mediumblob", "tinyblob", "binary", "varbinary",
             "geometry", "geography", "point", "polygon", "path", "box", "line", "lseg", "circle", "bit", "bit varying",
             "pg_lsn", "vector"}  # fmt: skip
-_NAMING = ("name", "title", "label", "subject", "reference", "number", "no", "nr", "code", "cd")
+_NAMING = ("name", "title", "label", "subject", "reference", "number", "no", "nr")
+_CODES = {"cd", "code", "status", "state", "type", "kind", "flag", "category", "class", "level"}
 
 
 def ascii_name(name: str) -> str:
     """A name that templates, filters and collections can use: small letters, digits and _, a letter first."""
     split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    plain = unicodedata.normalize("NFKD", split).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", split.casefold()).encode("ascii", "ignore").decode()
     words = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
     return words if words[:1].isalpha() else f"c_{words}" if words else "c"
 
@@ -57,7 +59,7 @@ def words(name: str) -> str:
     """``customer_id`` → ``customer id``, ``orderDate`` → ``order date``; other alphabets stay."""
     split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     text = re.sub(r"[\W_]+", " ", split).strip()
-    return text.lower() if text else name.strip() or "value"
+    return text.lower() if text else "value"
 
 
 def singular(name: str) -> str:
@@ -100,7 +102,7 @@ def privacy_class(table: str, name: str, column: LockColumn) -> str | None:
     for pattern, found in ((_NETWORK, "network"), (_CONTACT, "contact"), (_DOCUMENT, "document")):
         if pattern.search(spread):
             return found
-    of_a_person = spread.strip() == "name" and _PEOPLE.search(_spread(table)) is not None
+    of_a_person = ascii_name(name) == "name" and _PEOPLE.search(_spread(table)) is not None
     if kind == "text" and (of_a_person or _PERSON_NAME.search(spread)):
         return "name" if _maskable(column) else "personal"
     return None
@@ -120,6 +122,16 @@ def naming_rank(name: str) -> int:
     """How well a column names its row to a reader: smaller is better."""
     last = ascii_name(name).split("_")[-1]
     return _NAMING.index(last) if last in _NAMING else len(_NAMING)
+
+
+def looks_coded(name: str, column: LockColumn) -> bool:
+    """Whether a text column seems to hold codes, to which only the business knows the words."""
+    room = width(column.type)
+    return (
+        kind_of_type(column.type) == "text"
+        and ascii_name(name).split("_")[-1] in _CODES
+        and (room is None or room <= _LONGEST_CODE)
+    )
 
 
 def is_cents(name: str, column: LockColumn) -> bool:

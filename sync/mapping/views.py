@@ -18,7 +18,7 @@ from sync.mapping.values import Reading
 
 
 class Shape:
-    """What a node offers to a template: its table's columns, and the shapes of its relations. Made once per document."""
+    """What a node offers to a template: its table's columns, and its relations' shapes. Made once per document."""
 
     __slots__ = ("columns", "names", "node", "private", "relations", "table")
 

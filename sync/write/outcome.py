@@ -28,6 +28,7 @@ WRITES = frozenset({"BatchObjects", "BatchDelete"})
 KEY = "Check HEADRACE_WEAVIATE_API_KEY, and that its owner may read and write the collection."
 READ_ONLY = "Weaviate takes no writes: free disk space or memory there, then set the shard's status to READY."
 COLLECTION = "`headrace doctor` compares collections with the mappings; `headrace apply` creates what is missing."
+MODEL = "The embedder's model is not the one the collection was built with: set it back, or `headrace apply` anew."
 EMBEDDER = "Weaviate could not embed the question: check that `headrace embedder` runs at HEADRACE_EMBEDDER_URL."
 
 # gRPC's own words for "no connection was ever made"; any other UNAVAILABLE may have been sent.
@@ -50,12 +51,15 @@ _WHOLE: tuple[tuple[re.Pattern[str], str, bool], ...] = (
     (re.compile(r"not enough memory", re.I), READ_ONLY, True),
     (re.compile(r"not present in schema|could not find index|points to collection|could not find class", re.I),
      COLLECTION, False),
+    (re.compile(r"no such prop with name"), COLLECTION, False),
+    (re.compile(r"dimensions do not match|vector lengths don't match"), MODEL, False),
     (re.compile(r"forbidden|insufficient permission|unauthorized|unauthenticated|anonymous", re.I), KEY, False),
 )
+# What a Weaviate says that is stopping, or that cannot reach its other nodes.
 _UNSETTLED = re.compile(
-    r"context (deadline exceeded|canceled)|shut(ting)? ?down|already (closed|stopped)"
-    r"|cannot achieve consistency|cannot reach enough replicas|connection re(fused|set)"
-    r"|i/o timeout|unexpected EOF|broken pipe",
+    r"context (deadline exceeded|canceled)|shut(ting)? ?down|already (closed|stopped)|replica found|resolve node name"
+    r"|cannot achieve consistency|cannot reach enough replicas|broadcast|leader not found"
+    r"|connection re(fused|set)|i/o timeout|unexpected EOF|broken pipe",
     re.I,
 )
 
@@ -92,7 +96,7 @@ def from_grpc(error: grpc.RpcError, *, writes: bool) -> WeaviateError:
         return _refused(f"Weaviate refuses: {details}", READ_ONLY, retry=True)
     broken = "RST_STREAM" in details or "Stream removed" in details
     if code in _ANSWERED and not broken and details:
-        return refusal(details, _ANSWERED[code])
+        return refusal(details, _ANSWERED[code], writes=writes)
     if not writes:
         return WeaviateUnreachable(f"Weaviate did not answer a query ({code.name})")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -100,22 +104,25 @@ def from_grpc(error: grpc.RpcError, *, writes: bool) -> WeaviateError:
     return OutcomeUnknown(f"the connection was lost during a write to Weaviate ({code.name})")
 
 
-def refusal(details: str, advice: str = "") -> WeaviateError:
+def refusal(details: str, advice: str = "", *, writes: bool) -> WeaviateError:
     """Why Weaviate refused a whole request, with what mends it."""
+    said = f"Weaviate refuses: {details[:500]}"
+    if "vectorize" in details:  # first, because a question is often not embedded for want of a connection
+        return _refused(said, EMBEDDER, retry=True)
+    if _UNSETTLED.search(details):
+        if writes:
+            return OutcomeUnknown(f"a write was lost inside Weaviate: {details[:200]}")
+        return WeaviateUnreachable(f"Weaviate could not answer a query: {details[:200]}")
     for pattern, cure, retry in _WHOLE:
         if pattern.search(details):
-            return _refused(f"Weaviate refuses: {details[:500]}", cure, retry=retry)
-    if re.search(r"vectorize|remote client|text2vec", details):
-        return _refused(f"Weaviate refuses: {details[:500]}", EMBEDDER, retry=True)
-    return _refused(f"Weaviate refuses: {details[:500]}", advice or COLLECTION)
+            return _refused(said, cure, retry=retry)
+    return _refused(said, advice or COLLECTION)
 
 
 def of_object(reason: str) -> WeaviateError | None:
     """The error behind a reason given for one object, or None where it is about that object alone."""
-    if _UNSETTLED.search(reason):
-        return OutcomeUnknown(f"Weaviate gave up on a write: {reason[:200]}")
-    if any(pattern.search(reason) for pattern, _, _ in _WHOLE):
-        return refusal(reason)
+    if _UNSETTLED.search(reason) or any(pattern.search(reason) for pattern, _, _ in _WHOLE):
+        return refusal(reason, writes=True)
     return None
 
 

@@ -30,8 +30,8 @@ IDS_AT_ONCE = 2_000  # Weaviate handles at most QUERY_MAXIMUM_RESULTS (10,000) o
 CHANNEL = [
     # A Weaviate that comes back is found within a second; gRPC's own default goes up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1000),
-    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.min_reconnect_backoff_ms", 2000),  # in spite of its name: how long one attempt may take
+    ("grpc.max_reconnect_backoff_ms", 500),
 ]
 
 
@@ -114,9 +114,10 @@ class Weaviate:
         """Whether it answers and takes requests, over HTTP and gRPC; never raises, unless settings make no sense."""
         try:
             with asking("ask Weaviate whether it is ready"):
-                if not self.client.is_ready():
+                connection = self.client._connection  # the client's own is_ready prints every failure
+                if cast(Any, connection.get("/.well-known/ready")).status_code != 200:
                     return False
-                self.client._connection._ping_grpc("sync")
+                connection._ping_grpc("sync")
         except SettingsError:
             raise
         except HeadraceError:

@@ -38,6 +38,11 @@ class Component:
         """What the user set with --set; it wins over ours."""
         return self.layout.settings.get(self.name, {})
 
+    @property
+    def initialised(self) -> Path:
+        """Exists once the data directory is complete: an interrupted initialisation starts over."""
+        return self.layout.directory / "data" / f"{self.name}.initialised"
+
     def require(self) -> None:
         """Find, or install, what the cache does not hold. Called before anything starts."""
 
@@ -102,11 +107,14 @@ def own(folder: Path, user: str | None) -> None:
     folder.chmod(0o700)
 
 
+HELPERS: list["subprocess.Popen[bytes]"] = []  # commands of a preparation, to be ended when it is interrupted
+
+
 def run_once(argv: list[str], log: Path, what: str, user: str | None = None, cwd: Path = Path("/")) -> None:
     """Run a command of the preparation to its end; its output goes to the component's log."""
     identity = pwd.getpwnam(user) if user else None
     with log.open("ab") as output:
-        done = subprocess.run(
+        child = subprocess.Popen(
             argv,
             cwd=cwd,
             stdin=subprocess.DEVNULL,
@@ -116,5 +124,11 @@ def run_once(argv: list[str], log: Path, what: str, user: str | None = None, cwd
             group=identity.pw_gid if identity else None,
             extra_groups=[] if identity else None,
         )
-    if done.returncode != 0:
-        raise StackError(f"{what} failed (exit code {done.returncode})", log=log)
+    HELPERS.append(child)
+    if child.wait() != 0:
+        raise StackError(f"{what} failed (exit code {child.returncode})", log=log)
+
+
+def end_helpers() -> None:
+    for child in HELPERS:
+        child.terminate()

@@ -19,12 +19,13 @@ class Kafka(Component):
     def prepare(self) -> Command:
         properties = write_properties(self.layout.conf("kafka.properties"), self.properties() | self.settings)
         data = self.layout.data("kafka")
-        if not (data / "meta.properties").exists():
-            shutil.rmtree(data, ignore_errors=True)  # a format that was interrupted
+        if not self.initialised.exists():
+            shutil.rmtree(data, ignore_errors=True)
             format_ = ["format", "-t", cluster_id(), "-c", str(properties)]
             main = "kafka.tools.StorageTool"
             argv = java_command(self.layout, self.cache, main, format_, ["-Xmx128m", "-XX:TieredStopAtLevel=1"])
             run_once(argv, self.layout.log("kafka"), "kafka: formatting the storage")
+            self.initialised.touch()
         memory = ["-Xms256m", "-Xmx512m"]
         return Command(java_command(self.layout, self.cache, "kafka.Kafka", [str(properties)], memory))
 

@@ -88,9 +88,12 @@ class Layout:
         partial.replace(self.file)
 
     def wipe(self) -> None:
-        """Forget everything; the lock file goes last, with its folder."""
+        """Forget everything; a temporary stack takes the folder that was made for it along."""
         shutil.rmtree(self.outside, ignore_errors=True)
         shutil.rmtree(self.directory, ignore_errors=True)
+        root = self.directory.parent
+        if self.temporary and [each.name for each in root.iterdir()] == [".lock"]:
+            shutil.rmtree(root, ignore_errors=True)
 
 
 def reachable(folder: Path) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from nativestack import process
 from nativestack.cache import Cache, say
-from nativestack.component import Component
+from nativestack.component import Component, end_helpers
 from nativestack.connect import Connect, SecondConnect
 from nativestack.errors import StackError
 from nativestack.kafka import Kafka
@@ -52,6 +52,7 @@ class Starting:
         except BaseException:  # Ctrl-C: leave nothing half started
             with self.spawning:
                 self.failures.append(StackError("interrupted"))
+            end_helpers()
             stop_all(self.layout, [each.name for each in self.components], quick=True)
             raise
         if self.failures:

@@ -29,7 +29,7 @@ class MariaDB(Component):
     def prepare(self) -> Command:
         user = unprivileged_user("mysql", "nobody")
         data = self.layout.data("mariadb", user)
-        if not (data / "initialised").exists():
+        if not self.initialised.exists():
             self.initialise(data, user)
         sql = data / "user.sql"
         sql.write_text(USER_SQL)
@@ -64,7 +64,7 @@ class MariaDB(Component):
         argv = [need("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--skip-test-db"]
         options = ["--auth-root-authentication-method=socket", "--skip-name-resolve"]
         run_once(argv + options, self.layout.log("mariadb"), "mariadb: mariadb-install-db", user, cwd=data)
-        (data / "initialised").touch()
+        self.initialised.touch()
 
     def ready(self) -> bool:
         return mysql_greets(self.port)

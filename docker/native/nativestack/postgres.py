@@ -26,7 +26,7 @@ class Postgres(Component):
     def prepare(self) -> Command:
         user = unprivileged_user("postgres", "nobody")
         data = self.layout.data("postgres", user)
-        if not (data / "postgresql.conf").exists():
+        if not self.initialised.exists():
             self.initialise(data, user)
         self.forget_stale_lock(data)
         settings = self.server_settings() | self.settings
@@ -45,7 +45,7 @@ class Postgres(Component):
         }
 
     def initialise(self, data: Path, user: str | None) -> None:
-        shutil.rmtree(data, ignore_errors=True)  # an initdb that was interrupted
+        shutil.rmtree(data, ignore_errors=True)
         own(data, user)
         password = data.parent / "postgres.password"
         password.write_text("postgres\n")
@@ -54,6 +54,7 @@ class Postgres(Component):
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
         run_once(initdb + options, self.layout.log("postgres"), "postgres: initdb", user, cwd=data)
         password.unlink()
+        self.initialised.touch()
 
     def forget_stale_lock(self, data: Path) -> None:
         """After kill -9 the lock file names a pid that may belong to a stranger by now."""

@@ -1,0 +1,32 @@
+"""Pipelines on the session's stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sync.demo.airline import Sizes
+from tests.support.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from tests.support.stack import Stack
+
+SMALL = Sizes(customers=50, flights=20, bookings=120, tickets=240)
+
+
+@pytest.fixture
+def pipeline(stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
+    """An airline of 120 bookings, applied, first load done, one worker running."""
+    made = Pipeline(stack, tmp_path)
+    made.create_database()
+    try:
+        made.load_airline(SMALL)
+        made.apply()
+        made.start_worker()
+        made.wait_loaded()
+        yield made
+    finally:
+        made.close()

@@ -1,0 +1,228 @@
+"""The whole of Headrace on a stack, as its users run it: its own command, its own processes, a database of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+import psycopg
+
+from sync.demo import airline
+
+ROOT = Path(__file__).resolve().parents[2]
+MAPPING = ROOT / "mappings" / "airline.yml"
+
+
+class Stack(Protocol):
+    env: dict[str, str]
+
+    def start(self, service: str) -> None: ...
+    def stop(self, service: str) -> None: ...
+    def kill(self, service: str) -> None: ...
+    def pause(self, service: str) -> None: ...
+    def resume(self, service: str) -> None: ...
+
+
+def wait_until(what: str, check: Callable[[], Any], timeout: float = 60.0, every: float = 0.05) -> Any:
+    """What ``check`` returns once it is true; AssertionError that says what it waited for, and the last answer."""
+    end = time.monotonic() + timeout
+    while True:
+        answer = check()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {timeout:.0f} s for {what}; last: {answer!r}")
+        time.sleep(every)
+
+
+class Process:
+    """A process of ours, in a group of its own, its output in a file."""
+
+    def __init__(self, arguments: list[str], env: dict[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                arguments, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+
+    def send(self, number: signal.Signals) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        """kill -9, and wait until it is gone."""
+        self.send(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self, timeout: float = 40.0) -> int:
+        self.send(signal.SIGCONT)
+        self.send(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired as exc:
+            self.kill()
+            raise AssertionError(f"it did not stop in {timeout} s; its log: {self.text()[-3000:]}") from exc
+
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+class Pipeline:
+    """One database with one applied mapping, one state, and workers to start, kill and start again."""
+
+    def __init__(self, stack: Stack, directory: Path, *, state_url: str | None = None, mapping: str = "") -> None:
+        self.stack, self.directory = stack, directory
+        self.name = f"t{uuid4().hex[:8]}"
+        self.mapping_text = (mapping or MAPPING.read_text()).replace("name: airline", f"name: {self.name}", 1)
+        self.admin_url = stack.env["POSTGRES_URL"]
+        self.url = self.admin_url.rsplit("/", 1)[0] + "/" + self.name
+        self.env = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("HEADRACE_")},
+            **stack.env,
+            "AIRLINE_URL": self.url,
+            "HEADRACE_STATE_URL": state_url or f"sqlite:///{directory}/state.db",
+            "HEADRACE_PRIVACY_SALT": "salt",
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.workers: list[Process] = []
+        self.file = directory / f"{self.name}.yml"
+
+    # -- setting up ------------------------------------------------------------------------------
+
+    def create_database(self) -> None:
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(f'create database "{self.name}"')  # type: ignore[arg-type]
+
+    def load_airline(self, sizes: airline.Sizes) -> None:
+        airline.ensure(self.url, sizes)
+
+    def apply(self) -> None:
+        # Each pipeline has collections of its own, so that those of one session do not meet.
+        prefix = self.name.capitalize()
+        text = self.mapping_text.replace("root: bookings", f"collection: {prefix}Booking\n    root: bookings", 1)
+        text = text.replace("root: flights", f"collection: {prefix}Flight\n    root: flights", 1)
+        # SQL knows no tokens: one chunk a document makes the texts comparable, object for object.
+        self.file.write_text(text.replace("max_tokens: 300", "max_tokens: 5000"))
+        lock = MAPPING.with_suffix(".lock")
+        self.file.with_suffix(".lock").write_text(lock.read_text().replace("  airline:", f"  {self.name}:"))
+        self.command("apply", str(self.file), "--auto-approve")
+
+    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`headrace …` as a user runs it."""
+        done = subprocess.run(
+            [sys.executable, "-m", "sync.cli.main", *arguments],
+            env=self.env,
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"headrace {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def start_worker(self, **env: str) -> Process:
+        log = self.directory / f"worker-{len(self.workers)}.log"
+        worker = Process([sys.executable, "-m", "sync.cli.main", "run"], {**self.env, **env}, log)
+        self.workers.append(worker)
+        return worker
+
+    def close(self) -> None:
+        """Stop what runs and take away what was made."""
+        for worker in self.workers:
+            worker.send(signal.SIGCONT)
+            worker.kill()
+        if self.file.exists():
+            self.command("remove", self.name, "--collections", "--yes", check=False)
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(f'drop database if exists "{self.name}" with (force)')  # type: ignore[arg-type]
+
+    # -- using it --------------------------------------------------------------------------------
+
+    @contextmanager
+    def database(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection in which every statement commits, unless a transaction is opened."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            yield connection
+
+    def sql(self, text: str) -> None:
+        with self.database() as connection:
+            connection.execute(text)  # type: ignore[arg-type]
+
+    def wait(self, timeout: float = 60) -> None:
+        """`headrace wait`: everything committed so far is searchable."""
+        self.command("wait", self.name, "--timeout", f"{timeout:.0f}s")
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """`headrace status --json`, by document type."""
+        rows = json.loads(self.command("status", self.name, "--json").stdout)
+        return {row["document"]: row for row in rows}
+
+    def wait_loaded(self, timeout: float = 120) -> None:
+        """The first load is done and fresh."""
+
+        def loaded() -> bool:
+            for worker in self.workers[-1:]:
+                if worker.process.poll() is not None:
+                    raise AssertionError(f"the worker ended: {worker.text()[-3000:]}")
+            return all(row["state"] == "fresh" and not row["owed"] for row in self.status().values())
+
+        wait_until("the first load", loaded, timeout, every=0.3)
+
+    # -- comparing -------------------------------------------------------------------------------
+
+    def objects(self, document: str = "Booking") -> dict[tuple[str, int], str]:
+        """(document key, chunk) → content of a whole collection, read through Weaviate's own client."""
+        from tests.support.weaviate_client import whole_collection
+
+        return whole_collection(self.stack.env, self.name.capitalize() + document)
+
+    def rendered_by_sql(self) -> dict[tuple[str, int], str]:
+        """The same, rendered by the database from its rows: nothing of Headrace's own code takes part."""
+        with self.database() as connection:
+            return {(key, 0): text for key, text in connection.execute(BOOKING_TEXT)}
+
+    def assert_equal(self) -> None:
+        found, wanted = self.objects(), self.rendered_by_sql()
+        missing, surplus = wanted.keys() - found.keys(), found.keys() - wanted.keys()
+        different = [at for at in wanted.keys() & found.keys() if wanted[at] != found[at]]
+        assert not missing, f"{len(missing)} missing: {sorted(missing)[:5]}"
+        assert not surplus, f"{len(surplus)} surplus: {sorted(surplus)[:5]}"
+        assert not different, f"{len(different)} differ: {[(found[at], wanted[at]) for at in different[:1]]}"
+
+    def equals(self) -> bool:
+        return self.objects() == self.rendered_by_sql()
+
+
+BOOKING_TEXT = """
+with leg as (
+  select t.booking_id, string_agg(
+    'Leg ' || t.seq_no || ': flight ' || coalesce(f.flight_no, 'not recorded')
+    || ' from ' || coalesce(f.origin, 'not recorded') || ' to ' || coalesce(f.dest, 'not recorded') || E',\n'
+    || coalesce(to_char(f.std at time zone 'UTC', 'FMDD FMMonth YYYY, HH24:MI') || ' UTC', 'not recorded') || ', '
+    || coalesce(to_char(f.dist_nm, 'FM999,999') || ' nautical miles', 'not recorded') || ', '
+    || case t.fare_cd when 'Y' then 'economy' when 'J' then 'business' when 'F' then 'first' end || E' class,\n'
+    || 'checked baggage ' || coalesce(trim(trailing '.' from to_char(t.bag_wt, 'FM999,990.0')) || ' kg', 'none')
+    || '. Status: ' || coalesce(case f.status_cd when 'ON' then 'on time' when 'OFF' then 'off block'
+         when 'DL' then 'delayed' when 'CX' then 'cancelled' end, 'not recorded') || '.',
+    E'\n' order by t.seq_no) as legs
+  from tickets t left join flights f using (flight_id) group by t.booking_id)
+select b.booking_id::text, 'Booking ' || b.pnr || E'\n'
+  || 'Booking ' || b.pnr || ' was made on '
+  || to_char(b.booked_at at time zone 'UTC', 'FMDD FMMonth YYYY, HH24:MI') || ' UTC by '
+  || coalesce(left(c.full_name, 1) || '.', 'not recorded') || E',\na '
+  || coalesce(case c.tier_cd when 'B' then 'Blue' when 'S' then 'Silver' when 'G' then 'Gold' end, 'not recorded')
+  || ' member, for ' || to_char(b.total_amt / 100.0, 'FM999,999,990.00') || ' EUR.'
+  || coalesce(E'\n' || leg.legs, '')
+from bookings b left join customers c using (customer_id) left join leg using (booking_id)
+"""
