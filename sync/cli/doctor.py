@@ -110,7 +110,8 @@ def _connect(wanted: Settings) -> str:
 
 def _weaviate(wanted: Settings) -> str:
     from sync.errors import WeaviateUnreachable
-    from sync.write.weaviate import Weaviate, asking
+    from sync.write.weaviate import Weaviate  # first: it silences its client's import
+    from sync.write.outcome import asking  # isort: skip
 
     with Weaviate(wanted) as weaviate:
         with asking("read Weaviate's meta information"):

@@ -11,11 +11,16 @@ from urllib.parse import urlsplit
 import typer
 
 from sync.cli import mapping_files, terminal
-from sync.errors import SettingsError
+from sync.errors import SettingsError, SourceRefused
 
 if TYPE_CHECKING:
+    from connectors.database import Database
     from sync.mapping.lock import SourceLock
 
+SAMPLE = 1000  # rows looked at, a table
+LONGEST_CODE = 4  # letters
+REPEATED = 3  # times that a code stands in the sample, on average, at least
+_SHORT = re.compile(r"(?:character|character varying|char|varchar|bpchar)(?:\((\d+)\))?")
 _CONNECTORS = {"postgres": "postgres", "postgresql": "postgres", "mysql": "mysql", "mariadb": "mariadb"}
 
 
@@ -36,6 +41,9 @@ def init(
             "--output", "-o", metavar="FILE", help="Without it mappings/NAME.yml; - prints it.", show_default=False
         ),
     ] = None,
+    look: Annotated[
+        bool, typer.Option("--look/--no-look", help="Look at some rows of columns of up to 4 letters, for their codes.")
+    ] = True,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
     json: terminal.Json = False,
 ) -> None:
@@ -51,17 +59,24 @@ def init(
         headrace init --database "$AIRLINE_URL" --name airline -o mappings/airline.yml
     """
     from sync.mapping.load import resolve_env
+    from sync.mapping.starter import starter
 
     url = resolve_env(database)
     chosen = name or _name(url)
     _check_name(chosen)
-    known = _catalogue(url, schema)
+    source = _open(url, schema)
+    known = source.catalogue()
+    if not known.tables:
+        raise SettingsError(
+            f"schema {schema} has no tables that this user can see",
+            advice="--schema names another; or grant usage on it.",
+        )
     if json:
         from sync.mapping.lock import Lock
 
         terminal.print_json(Lock(sources={chosen: known}).model_dump(mode="json", exclude_defaults=True))
         return
-    text = _starter(known, chosen, schema)
+    text = starter(known, chosen, variable(chosen), samples(source, known) if look else None)
     if output == "-":
         sys.stdout.write(text)
         return
@@ -90,7 +105,7 @@ def _check_name(name: str) -> None:
         )
 
 
-def _catalogue(url: str, schema: str) -> SourceLock:
+def _open(url: str, schema: str) -> Database:
     from connectors.database import open_database
 
     scheme = urlsplit(url).scheme.partition("+")[0] or "postgres"  # libpq's `host=… dbname=…` has none
@@ -99,19 +114,33 @@ def _catalogue(url: str, schema: str) -> SourceLock:
             f"{scheme}:// is no database that Headrace reads",
             advice="Write it as postgresql://user:password@host/name.",
         )
-    known = open_database(_CONNECTORS[scheme], url, schema).catalogue()
-    if not known.tables:
-        raise SettingsError(
-            f"schema {schema} has no tables that this user can see",
-            advice="--schema names another; or grant usage on it.",
-        )
-    return known
+    return open_database(_CONNECTORS[scheme], url, schema)
 
 
-def _starter(known: SourceLock, name: str, schema: str) -> str:
-    from sync.mapping.starter import starter
+def samples(source: Database, known: SourceLock) -> dict[str, dict[str, list[str]]]:
+    """Table → column → the codes that some of its rows hold, for columns too short to hold anything but codes."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for name, table in known.tables.items():
+        related = {*table.key, *(column for key in table.foreign_keys for column in key.columns)}
+        short = [column for column, locked in table.columns.items() if _is_short(locked.type) and column not in related]
+        if not short:
+            continue
+        try:
+            rows = source.sample(name, short, SAMPLE)
+        except SourceRefused as exc:
+            terminal.warn(f"{name}: its codes could not be looked at: {exc}")
+            continue
+        for column in short:
+            seen = {str(row[column]).rstrip() for row in rows if row[column] is not None}
+            # Values that hardly repeat are no codes.
+            if len(seen) * REPEATED <= len(rows):
+                found.setdefault(name, {})[column] = sorted(seen)
+    return found
 
-    return starter(known, name, variable(name), schema=schema)
+
+def _is_short(database_type: str) -> bool:
+    found = _SHORT.fullmatch(database_type)
+    return found is not None and int(found[1] or 1) <= LONGEST_CODE
 
 
 def _write(path: Path, text: str, name: str, known: SourceLock, force: bool) -> None:

@@ -64,7 +64,10 @@ def _read(state: State, mapping: str | None) -> tuple[list[Status], list[Parked]
 
     with state.read() as connection:
         find_all(connection, mapping)  # a name that is not applied is an error, not an empty list
-        return list(statuses(connection, mapping)), list(parked(connection, mapping))
+        found = sorted(
+            statuses(connection, mapping), key=lambda each: (each.mapping, called(each.document) != each.document)
+        )
+        return found, list(parked(connection, mapping))
 
 
 def _json(each: Status) -> dict[str, Any]:
@@ -100,7 +103,7 @@ def _table(statuses: list[Status], parked: list[Parked], *, clock: bool = False)
 def _row(each: Status, several: bool) -> list[str | Text]:
     name = called(each.document)
     return [
-        f"{each.mapping}.{name}" if several or each.document != name else name,
+        f"{each.mapping}.{name}" if several else name,
         each.collection,
         Text(f"{_SIGNS[each.state]} {each.state}", _STYLES[each.state]),
         ago(each.lag_seconds),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -17,32 +17,23 @@ from uuid import UUID
 import orjson
 
 from sync.mapping.model import Kind
+from sync.mapping.moments import date_text, time_text, timestamp_text
+
+__all__ = [
+    "PLAIN_NUMBER", "boolean", "canonical", "canonicalizer", "date_text", "key_text", "normalised", "number_text",
+    "padded", "time_text", "timestamp_text",
+]  # fmt: skip
 
 PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?\Z")
 # PostgreSQL's numeric ends at 131,072 digits before and 16,383 after the point; beyond that a text
 # like 1e999999999 would be written out in full and fill the memory.
 MOST_DIGITS, MOST_PLACES = 140_000, 20_000
-# Debezium writes an infinite timestamp or date as a year that no calendar in use reaches: the sentinel is
-# +294247 (microseconds), +292278994 (milliseconds) or +999999999, by type and precision.
-ENDLESS_YEAR = 290_000
-_MOMENT = re.compile(
-    r"(?P<year>[+-]?\d{4,10})-(?P<month>\d\d)-(?P<day>\d\d)"
-    r"(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?)?"
-    r"\s?(?P<zone>Z|z|UTC|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?\Z"
-)
-_TIME = re.compile(
-    r"(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?"
-    r"\s?(?P<zone>Z|z|UTC|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?\Z"
-)
-_INFINITE = {
-    "infinity": "infinity",
-    "+infinity": "infinity",
-    "inf": "infinity",
-    "-infinity": "-infinity",
-    "-inf": "-infinity",
+# "POSITIVE_INFINITY" and "NEGATIVE_INFINITY" are Debezium's.
+_NUMBERLESS = {
+    "nan": "NaN",
+    **dict.fromkeys(("infinity", "+infinity", "inf", "+inf", "positive_infinity"), "Infinity"),
+    **dict.fromkeys(("-infinity", "-inf", "negative_infinity"), "-Infinity"),
 }
-_NUMBERLESS = {"nan": "NaN", "infinity": "Infinity", "+infinity": "Infinity", "inf": "Infinity", "+inf": "Infinity",
-               "-infinity": "-Infinity", "-inf": "-Infinity"}  # fmt: skip
 _YES = frozenset({"true", "t", "yes", "y", "on", "1"})
 _NO = frozenset({"false", "f", "no", "n", "off", "0"})
 
@@ -94,105 +85,6 @@ def boolean(value: Any) -> bool | None:
         word = value.strip().lower()
         return True if word in _YES else False if word in _NO else None
     return None
-
-
-def timestamp_text(value: Any) -> str | None:
-    """An instant as ``2026-03-01T09:00:00Z``, fractions without trailing zeros; "infinity", "-infinity".
-
-    A timestamp without a zone is written as if it were UTC; in which zone it really stands is the
-    mapping's to say (``stored_in``) and is applied where it is read. None: it is no timestamp.
-    """
-    if isinstance(value, str):
-        if len(value) == 20 and value[10] == "T" and value[19] == "Z" and value[4] == "-" and value.isascii():
-            return value
-        return _moment_text(value)
-    if isinstance(value, datetime):
-        if value.tzinfo is not None:
-            value = value.astimezone(UTC)
-        return f"{value:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + _fraction(f"{value.microsecond:06}") + "Z"
-    if isinstance(value, date):
-        return f"{value.isoformat()}T00:00:00Z"
-    return None
-
-
-def _fraction(digits: str | None) -> str:
-    digits = (digits or "").rstrip("0")
-    return f".{digits}" if digits else ""
-
-
-def _moment_text(text: str) -> str | None:
-    text = text.strip()
-    infinite = _INFINITE.get(text.lower())
-    if infinite is not None:
-        return infinite
-    found = _MOMENT.match(text)
-    if found is None:
-        return None
-    year = int(found["year"])
-    if abs(year) >= ENDLESS_YEAR:
-        return "infinity" if year > 0 else "-infinity"
-    clock = f"{found['hour'] or '00'}:{found['minute'] or '00'}:{found['second'] or '00'}"
-    offset = _offset(found["zone"])
-    if not 1 <= year <= 9999:
-        # Python's calendar ends here; what it cannot count is kept as it was written.
-        return f"{found['year']}-{found['month']}-{found['day']}T{clock}{_fraction(found['fraction'])}Z"
-    try:
-        moment = datetime.fromisoformat(f"{year:04}-{found['month']}-{found['day']}T{clock}") - offset
-    except (ValueError, OverflowError):
-        return None
-    return moment.isoformat() + _fraction(found["fraction"]) + "Z"
-
-
-def _offset(zone: str | None) -> timedelta:
-    if not zone or zone in {"Z", "z", "UTC"}:
-        return timedelta()
-    digits = zone[1:].replace(":", "").ljust(6, "0")
-    size = timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]), seconds=int(digits[4:]))
-    return -size if zone[0] == "-" else size
-
-
-def date_text(value: Any) -> str | None:
-    """A day as ``2026-03-01``; "infinity", "-infinity". None: it is no date."""
-    if isinstance(value, datetime):
-        return value.date().isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if not isinstance(value, str):
-        return None
-    if len(value) == 10 and value[4] == "-" and value[7] == "-":
-        return value
-    text = value.strip()
-    infinite = _INFINITE.get(text.lower())
-    if infinite is not None:
-        return infinite
-    found = _MOMENT.match(text)
-    if found is None:
-        return None
-    year = int(found["year"])
-    if abs(year) >= ENDLESS_YEAR:
-        return "infinity" if year > 0 else "-infinity"
-    return f"{found['year']}-{found['month']}-{found['day']}"
-
-
-def time_text(value: Any, zoned: bool = False) -> str | None:
-    """A time of day as ``10:15:00``; one with a zone as UTC, ``10:15:00Z``. None: it is no time."""
-    if isinstance(value, timedelta):  # how MariaDB's driver gives a TIME
-        value = str(value).rjust(8, "0")
-    if isinstance(value, time):
-        value = value.isoformat()
-    if not isinstance(value, str):
-        return None
-    found = _TIME.match(value.strip())
-    if found is None:
-        return None
-    clock = timedelta(hours=int(found["hour"]), minutes=int(found["minute"]), seconds=int(found["second"] or 0))
-    if found["zone"]:
-        clock -= _offset(found["zone"])
-        if clock < timedelta() or clock > timedelta(days=1):
-            clock %= timedelta(days=1)
-    hours, rest = divmod(int(clock.total_seconds()), 3600)
-    text = f"{hours:02}:{rest // 60:02}:{rest % 60:02}{_fraction(found['fraction'])}"
-    return text + "Z" if zoned else text
 
 
 def padded(database_type: str | None) -> bool:

@@ -27,6 +27,7 @@ from sync.mapping.canonical import (
     timestamp_text,
 )
 from sync.mapping.kinds import bare, element_type, is_float, kind_of_type, width, zoned
+from sync.mapping.moments import interval_text
 
 if TYPE_CHECKING:
     from sync.mapping.plan import ColumnPlan, TablePlan
@@ -148,6 +149,8 @@ def _reader(kind: str, database_type: str | None, known: bool, fields: tuple[str
         return _list(database_type)
     if padded(database_type):
         return lambda value: str(_text(value)).rstrip(" ")
+    if database_type and bare(database_type) == "interval":
+        return lambda value: interval_text(value) or _text(value)
     if database_type and bare(database_type) in {"bit", "bit varying", "varbit"}:
         return _bits(width(database_type))
     return _text if known else _untyped
@@ -233,7 +236,7 @@ def _text(value: Any) -> str:
     if isinstance(value, dict | list):
         return json.dumps(_clean(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     if isinstance(value, timedelta):
-        return _duration(value)
+        return interval_text(value) or str(value)
     if hasattr(value, "lower_inc") and hasattr(value, "isempty"):
         return _range(value)
     return str(value)  # UUID, date, time, IP addresses
@@ -256,17 +259,6 @@ def _untyped(value: Any) -> Any:
         # Debezium's ISO dates and times end in Z although they have no zone.
         return date_text(text) or time_text(text) or text
     return text
-
-
-def _duration(value: timedelta) -> str:
-    days, rest = divmod(abs(value), timedelta(days=1))
-    hours, rest = divmod(rest, timedelta(hours=1))
-    minutes, rest = divmod(rest, timedelta(minutes=1))
-    seconds = f"{rest.total_seconds():.6f}".rstrip("0").rstrip(".")
-    text = f"P{days}D" if days else "P"
-    clock = (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "") + (f"{seconds}S" if rest else "")
-    sign = "-" if value < timedelta() else ""
-    return sign + (text + ("T" + clock if clock else "") if days or clock else "PT0S")
 
 
 def _range(value: Any) -> str:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from sync.errors import BuildError, MappingError
 from sync.mapping.canonical import number_text
 from sync.mapping.image import CUT
-from sync.mapping.kinds import element_type, kind_of_type, places
+from sync.mapping.kinds import bare, element_type, kind_of_type, places
 from sync.mapping.model import CodeTable, UnitColumn
+from sync.mapping.moments import interval_words
 from sync.mapping.times import Clock, date_words, time_words
 
 if TYPE_CHECKING:
@@ -113,8 +114,16 @@ def _plain(reading: Reading, kind: str, database_type: str | None) -> Words:
         element = _plain(reading, kind_of_type(inner), inner) if inner else _simple_words
         return _joined(reading, element)
     if kind == "json":
-        return lambda value, row: json_words(value, reading.empty)
+        names = reading.column.column.fields
+        return lambda value, row: json_words(_renamed(value, names), reading.empty)
+    if database_type and bare(database_type) == "interval":
+        return lambda value, row: interval_words(str(value))
     return _simple_words
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    """The listed fields of a JSON column under the names that the mapping gives them."""
+    return {names.get(path, path): part for path, part in value.items()} if names and type(value) is dict else value
 
 
 def _simple_words(value: Any, row: Gathered | None) -> str:

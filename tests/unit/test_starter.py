@@ -287,7 +287,7 @@ def catalogues(draw: st.DrawFn) -> SourceLock:
     return SourceLock(connector="postgres", tables=tables)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(catalogues())
 def test_any_catalogue_makes_a_starter_that_works(lock: SourceLock) -> None:
     try:
