@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
-from weaviate.classes.data import DataObject
-from weaviate.collections import Collection
 
 from bench import generator
 from bench.figures import NotMeasured, percentile
@@ -20,6 +18,9 @@ from connectors.change import Change
 from sync.demo.question import connect
 from sync.embed.local import LocalEmbedder
 from sync.write.wire import VECTOR
+
+from weaviate.classes.data import DataObject  # isort: skip  (sync.write.wire silences the client's import)
+from weaviate.collections import Collection  # isort: skip
 
 BATCH = 500
 SCRATCH = "BenchFloor"

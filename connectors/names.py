@@ -37,7 +37,6 @@ def names(mapping: Mapping, source: str) -> Names:
     known = sources_of(mapping)
     if source not in known:
         raise MappingError(f"mapping {mapping.name} has no source {source}; it has {', '.join(known) or 'none'}")
-    alone = len(known) == 1
     topic = _fitted(f"headrace.{mapping.name}.{source}", r"[^A-Za-z0-9._-]", TOPIC - len("-history"))
     whole = f"headrace_{mapping.name}" if len(known) == 1 else f"headrace_{mapping.name}_{source}"
     identifier = _fitted(whole, r"[^a-z0-9_]", IDENTIFIER)

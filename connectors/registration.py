@@ -29,7 +29,7 @@ from sync.settings import Settings
 Progress = Callable[[str], None]
 RUNNING_WITHIN = 60.0  # seconds
 SNAPSHOT_WITHIN = 30.0
-STARTED_AND_ONE_MORE = 2  # records
+UNDER_WAY = 3  # records: an attempt that fails leaves STARTED and ABORTED
 
 
 @dataclass(frozen=True)
@@ -212,13 +212,14 @@ class _Source:
             self._undo(undo, done[0], done[1])
             self.progress(done[0])
         self._validate()
+        end = topics.end(self.own.topic)
         if self.before is None:
             self._create(undo)
         else:
             self._change(undo, self.before)
         self.connect.wait_running(self.own.connector, RUNNING_WITHIN)
         if self.before is None:
-            self._wait_for_snapshot(topics)
+            self._wait_for_snapshot(topics, end)
         self.progress(f"connector {self.own.connector} runs")
         topic_id = topics.topic_id(self.own.topic) or ""
         return Registration(self.own.source, self.own, topic_id, self.before is None, warnings)
@@ -245,14 +246,13 @@ class _Source:
         self.connect.delete_offsets(self.own.connector)
         self.connect.resume(self.own.connector)
 
-    def _wait_for_snapshot(self, topics: Topics) -> None:
+    def _wait_for_snapshot(self, topics: Topics, before: int) -> None:
         """RUNNING says little: a table that Debezium cannot take fails the task a moment later.
 
-        After STARTED the tables are looked at, and the next record says that this went well. Where that takes long,
-        the connector is believed.
+        Where a snapshot takes long to get under way, the connector is believed.
         """
         deadline = time.monotonic() + SNAPSHOT_WITHIN
-        while topics.end(self.own.topic) < STARTED_AND_ONE_MORE and time.monotonic() < deadline:
+        while topics.end(self.own.topic) < before + UNDER_WAY and time.monotonic() < deadline:
             self.connect.wait_running(self.own.connector, RUNNING_WITHIN)
             time.sleep(0.1)
 

@@ -62,8 +62,8 @@ def preflight(address: Address, names: Names, tables: Sequence[CapturedTable], *
             server = cursor.execute(_SERVER).fetchone() or {}
             slot = cursor.execute(_SLOT, [names.slot]).fetchone()
         found = [
-            *_server(server, bool(slot) or registered),
-            *_rights(server),
+            *check_server(server, bool(slot) or registered),
+            *check_rights(server),
             *_names(connection, names, slot, registered),
         ]
         there = read_tables(connection, "", [table.name for table in tables])
@@ -75,7 +75,7 @@ def preflight(address: Address, names: Names, tables: Sequence[CapturedTable], *
     return found
 
 
-def _server(server: dict[str, Any], has_slot: bool) -> Iterator[Problem]:
+def check_server(server: dict[str, Any], has_slot: bool) -> Iterator[Problem]:
     if server["version"] < COLUMN_LISTS:
         yield Problem(
             "M213",
@@ -114,7 +114,7 @@ def _server(server: dict[str, Any], has_slot: bool) -> Iterator[Problem]:
         )
 
 
-def _rights(server: dict[str, Any]) -> Iterator[Problem]:
+def check_rights(server: dict[str, Any]) -> Iterator[Problem]:
     user, database = quoted(server["user"]), quoted(server["database"])
     if not server["may_replicate"]:
         yield Problem(

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import weaviate
-from weaviate.classes.init import AdditionalConfig, Timeout
-from weaviate.classes.query import MetadataQuery
-from weaviate.exceptions import WeaviateBaseError
-
 from sync.demo.airline import FEATURED_NUMBER
 from sync.settings import Settings
+from sync.write import wire  # noqa: F401  (silences the client's import)
+
+import weaviate  # isort: skip
+from weaviate.classes.init import AdditionalConfig, Timeout  # isort: skip
+from weaviate.classes.query import MetadataQuery  # isort: skip
+from weaviate.exceptions import WeaviateBaseError  # isort: skip
 
 QUESTION = f"which bookings are affected by the cancelled flight {FEATURED_NUMBER} from FCO to JFK"
 ALIAS = "Booking"

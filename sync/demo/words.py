@@ -62,7 +62,7 @@ def verdict(asked: Asked) -> str:
     if asked.cancelled:
         return f"{asked.cancelled} of the {whole} nearest say: {FEATURED_NUMBER} is cancelled"
     on_it = sum(answer.status is not None for answer in asked.answers)
-    return f"none of the {whole} nearest says cancelled" + (f"; {on_it} fly on {FEATURED_NUMBER}" if on_it else "")
+    return f"none of the {whole} nearest says cancelled" + (f"; {on_it} on {FEATURED_NUMBER}" if on_it else "")
 
 
 def worst(statuses: Sequence[Status]) -> str:

@@ -26,9 +26,17 @@ class CohereEmbedder:
             raise SettingsError("HEADRACE_EMBEDDER is cohere, and HEADRACE_EMBEDDER_API_KEY is not set")
         self._name = model or DEFAULT_MODEL
         self._url = url.rstrip("/")
+        self._connections = httpx.Client(timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)))
         self._client = cohere.ClientV2(
-            api_key=key, base_url=self._url or None, timeout=timeout, log_warning_experimental_features=False
+            api_key=key,
+            base_url=self._url or None,
+            timeout=timeout,
+            httpx_client=self._connections,
+            log_warning_experimental_features=False,
         )
+
+    def close(self) -> None:
+        self._connections.close()
 
     def describe(self) -> Model:
         """As ``Embedder.describe``; the dimensions are those of a first short query."""

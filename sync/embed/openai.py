@@ -34,6 +34,9 @@ class OpenAIEmbedder:
             timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
         )
 
+    def close(self) -> None:
+        self._client.close()
+
     def describe(self) -> Model:
         """As ``Embedder.describe``; the dimensions are those of a first short text."""
         return Model(self._name, self._dimensions, "openai", self._url)

@@ -21,8 +21,9 @@ class Property:
     """One property of the document's objects.
 
     ``type`` is decided by the declared type, not by values: words of codes are text; an integer is ``int``, or text
-    where its type reaches beyond 2^53 (``bigint``), which Weaviate stores inexactly; with unit, scale or decimals it
-    is a quantity and ``number``; decimals are ``number``; dates and timestamps ``date`` (RFC 3339); times are text.
+    where its type reaches beyond 2^53 (``bigint``, ``numeric(20,0)``), which Weaviate stores inexactly; with unit,
+    scale or decimals it is a quantity and ``number``; decimals are ``number``; dates and timestamps are ``date``
+    (RFC 3339); times are text.
     ``many``: a list of it. ``path`` is the mapping's, ``tickets.flight.flight_no``.
     """
 
@@ -92,14 +93,11 @@ def _type(column: ColumnPlan, kind: Kind) -> PropertyType:
     if kind in ("date", "timestamp"):
         return "date"
     quantity = model.unit is not None or model.scale is not None or model.decimals is not None
-    if kind == "integer":
-        inner = element_type(column.database_type) or column.database_type
-        return "number" if quantity else "text" if _beyond(inner) else "int"
-    return "number" if kind == "decimal" else "text"
-
-
-def _beyond(database_type: str | None) -> bool:
-    return exact_beyond_double(database_type)
+    if kind in ("integer", "decimal"):
+        if not quantity and exact_beyond_double(element_type(column.database_type) or column.database_type):
+            return "text"
+        return "int" if kind == "integer" and not quantity else "number"
+    return "text"
 
 
 def _description(nodes: Sequence[Node], column: ColumnPlan, inside: str | None) -> str:

@@ -90,8 +90,12 @@ def is_float(database_type: str | None) -> bool:
 
 
 def exact_beyond_double(database_type: str | None) -> bool:
-    """Whether integers of this type may exceed 2^53, which Weaviate's ``int`` does not hold exactly."""
-    return bool(database_type) and bare(str(database_type)) in {"bigint", "int8", "bigserial"}
+    """Whether whole numbers of this type may exceed 2^53, which Weaviate's numbers do not hold exactly."""
+    if not database_type:
+        return False
+    if bare(database_type) in {"bigint", "int8", "bigserial"}:
+        return True
+    return places(database_type) == 0 and int(_arguments(database_type)[0]) > 15
 
 
 def width(database_type: str | None) -> int | None:

@@ -39,13 +39,14 @@ def timestamp_text(value: Any) -> str | None:
         if value[10:11] == "T" and value[4] == "-":
             if len(value) == 20 and value[19] == "Z":
                 return value
-            if len(value) == 27 and value[19:] == ".000000Z":
-                return value[:19] + "Z"
+            if len(value) == 27 and value[19] == "." and value[26] == "Z":
+                return value[:26].rstrip("0").rstrip(".") + "Z"
         return _moment_text(value)
     if isinstance(value, datetime):
         if value.tzinfo is not None:
             value = value.astimezone(UTC)
-        return value.replace(tzinfo=None, microsecond=0).isoformat() + _fraction(f"{value.microsecond:06}") + "Z"
+        seconds = datetime.isoformat(value.replace(tzinfo=None), timespec="seconds")
+        return seconds + _fraction(f"{value.microsecond:06}") + "Z"
     if isinstance(value, date):
         return f"{value.isoformat()}T00:00:00Z"
     return None

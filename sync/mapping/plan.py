@@ -18,10 +18,10 @@ from sync.errors import MappingError
 from sync.mapping.canonical import canonicalizer
 from sync.mapping.conditions import Predicate, Sorter
 from sync.mapping.filters import Property
-from sync.mapping.image import Read, reader
 from sync.mapping.kinds import is_float
 from sync.mapping.lock import Lock
 from sync.mapping.model import Column, DocumentType, Kind, Mapping, Treatment
+from sync.mapping.readers import Read, reader
 
 Canonical = Callable[[Any], str | None]
 NodeKind = Literal["root", "one", "many", "codes"]

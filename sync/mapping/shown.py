@@ -15,7 +15,8 @@ from sync.errors import BuildError
 from sync.mapping.assemble import Gathered
 from sync.mapping.canonical import number_text
 from sync.mapping.conditions import sort_key, typed
-from sync.mapping.values import EXACT, Reading, json_words
+from sync.mapping.quantities import EXACT
+from sync.mapping.values import Reading, json_words
 
 
 class Unknown(StrictUndefined):

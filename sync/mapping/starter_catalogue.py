@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sync.mapping.kinds import kind_of_type
+from sync.mapping.kinds import bare, kind_of_type
 from sync.mapping.lock import ForeignKey, LockColumn, LockTable, SourceLock
 from sync.mapping.model import Kind
 from sync.mapping.starter_guesses import ascii_name, privacy_class, secret, unreadable, words
@@ -149,15 +149,17 @@ def _columns(
     columns: dict[str, FoundColumn] = {}
     left_out: dict[str, str] = {}
     names = _Names()
-    foreign = {column for key in locked.foreign_keys for column in key.columns} | set(locked.key)
+    foreign = {column for key in locked.foreign_keys for column in key.columns}
     for database_name, column in locked.columns.items():
         why = "it looks like a secret" if secret(database_name) else unreadable(column)
         if why is not None:
             left_out[database_name] = why
             continue
         pii = privacy_class(table, database_name, column)
-        codes = column.values
-        if not codes and pii is None and database_name not in foreign and kind_of_type(column.type) == "text":
+        # What joins has its words in the other table; a `set` holds several codes at once
+        coded = kind_of_type(column.type) == "text" and database_name not in foreign and bare(column.type) != "set"
+        codes = column.values if coded else ()
+        if coded and not codes and pii is None and database_name not in locked.key:
             seen = sorted({str(code) for code in samples.get(database_name, ())})
             short = all(code.strip() and len(code) <= _LONGEST_CODE for code in seen)
             codes = tuple(seen) if seen and short and len(seen) <= _MOST_CODES else ()

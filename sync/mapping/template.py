@@ -19,8 +19,8 @@ from jinja2.runtime import Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sync.errors import BuildError, MappingError
+from sync.mapping.quantities import EXACT
 from sync.mapping.shown import Number, Part, Unknown, Value, View
-from sync.mapping.values import EXACT
 from sync.mapping.views import Row
 
 MAX_RANGE = 100_000  # numbers that all `range` of one rendering count together

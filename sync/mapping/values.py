@@ -6,7 +6,7 @@ A column's `Reading` is prepared once per table; a value is read when a template
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_HALF_UP, Context, Decimal
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from sync.mapping.image import CUT
 from sync.mapping.kinds import bare, element_type, kind_of_type, places
 from sync.mapping.model import CodeTable, UnitColumn
 from sync.mapping.moments import interval_words
+from sync.mapping.quantities import digits_of, scale_of, scaled
 from sync.mapping.times import Clock, date_words, time_words
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from sync.mapping.plan import ColumnPlan, TablePlan
 
 Words = Callable[[Any, "Gathered | None"], str]
-# Exact: a number of a database is never rounded on its way unless the mapping says `decimals`.
-EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, rounding=ROUND_HALF_UP)
 NOT_A_NUMBER = "not a number"
 NO_BEGINNING = "no beginning"
 
@@ -56,7 +55,7 @@ class Reading:
         if self.kind in ("integer", "decimal", "text") and not isinstance(value, bool | dict | list):
             text = number_text(value)
             if text is not None:
-                return scaled(text, _scale(self.column))
+                return scaled(text, scale_of(self.column.column))
         raise self.error("is no number")
 
     def error(self, what: str, advice: str | None = None) -> BuildError:
@@ -70,18 +69,6 @@ class Reading:
 
     def missing(self) -> BuildError:
         return self.error("is not captured yet", "The document keeps its old text until the table was backfilled.")
-
-
-def scaled(text: str, scale: Decimal | None) -> Decimal:
-    number = Decimal(text)
-    if scale is None or not number.is_finite():
-        return number
-    return EXACT.multiply(number, scale)
-
-
-def _scale(column: ColumnPlan) -> Decimal | None:
-    # repr of a float is the shortest text that is that float: 0.01 is 0.01 again.
-    return None if column.column.scale is None else Decimal(repr(column.column.scale)).normalize()
 
 
 def _words(reading: Reading) -> Words:
@@ -228,12 +215,12 @@ def _words_of_table(reading: Reading, codes: CodeTable) -> Words:
 
 def _number_words(reading: Reading, database_type: str | None) -> Words:
     model = reading.column.column
-    scale, opened = _scale(reading.column), model.open
+    scale, opened = scale_of(model), model.open
     quantity = scale is not None or model.unit is not None or model.decimals is not None
     least = places(database_type) or 0
     if scale is not None:
         exponent = scale.as_tuple().exponent
-        least = max(-exponent, 0) + least if isinstance(exponent, int) else least
+        least = max(-exponent, 0) if isinstance(exponent, int) else 0
     unit = _unit(reading, model.unit)
 
     def digits(value: Any) -> str:
@@ -245,7 +232,7 @@ def _number_words(reading: Reading, database_type: str | None) -> Words:
         special = open_words(text, opened)
         if special is not None:
             return special
-        return _digits(scaled(text, scale), least, model.decimals, quantity)
+        return digits_of(scaled(text, scale), least, model.decimals, quantity)
 
     remembered = lru_cache(maxsize=2048)(digits)
 
@@ -262,22 +249,6 @@ def _number_words(reading: Reading, database_type: str | None) -> Words:
 
 
 _DIGITS = frozenset("0123456789")
-
-
-def _digits(number: Decimal, least: int, decimals: int | None, quantity: bool) -> str:
-    """`decimals` rounds half up; without it nothing is lost, and at least ``least`` digits follow the point."""
-    exponent = number.as_tuple().exponent
-    assert isinstance(exponent, int)
-    wanted = decimals
-    if wanted is None:
-        text = format(number, "f")
-        needed = len(text.rstrip("0").partition(".")[2]) if "." in text else 0
-        wanted = max(least, needed)
-    if exponent != -wanted:
-        number = EXACT.quantize(number, Decimal((0, (1,), -wanted)))
-    if not number:
-        number = abs(number)  # no "-0.00"
-    return f"{number:,f}" if quantity else f"{number:f}"
 
 
 def _unit(reading: Reading, unit: str | UnitColumn | None) -> Callable[[Gathered | None], str]:

@@ -29,9 +29,10 @@ from ruamel.yaml.reader import ReaderError
 
 from sync.mapping.findings import Finding, shown
 
-MAX_BYTES = 1_000_000  # the parser reads about 150 kB/s; a mapping of a thousand columns has 80 kB
+MAX_BYTES = 500_000  # the parser reads about 150 kB/s; a mapping of a thousand columns has 80 kB
 MAX_DEPTH = 60
 MAX_NODES = 200_000  # aliases counted as often as they are used
+MAX_FINDINGS = 200  # of one file; who made more of them did so by one act
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -162,6 +163,8 @@ class _Reader:
 
     def refuse(self, line: int, column: int, code: str, message: str) -> None:
         self.findings.append(Finding(self.file, line, column, code, "error", message))
+        if len(self.findings) >= MAX_FINDINGS:
+            raise _Stop
 
     def refuse_event(self, event: Event, code: str, message: str) -> None:
         self.refuse(event.start_mark.line + 1, event.start_mark.column + 1, code, message)

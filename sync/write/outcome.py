@@ -49,8 +49,11 @@ _ANSWERED = {
 _WHOLE: tuple[tuple[re.Pattern[str], str, bool], ...] = (
     (re.compile(r"read-only|READONLY", re.I), READ_ONLY, True),
     (re.compile(r"not enough memory", re.I), READ_ONLY, True),
-    (re.compile(r"not present in schema|could not find index|points to collection|could not find class", re.I),
-     COLLECTION, False),
+    (
+        re.compile(r"not present in schema|could not find index|points to collection|could not find class", re.I),
+        COLLECTION,
+        False,
+    ),
     (re.compile(r"no such prop with name"), COLLECTION, False),
     (re.compile(r"dimensions do not match|vector lengths don't match"), MODEL, False),
     (re.compile(r"forbidden|insufficient permission|unauthorized|unauthenticated|anonymous", re.I), KEY, False),

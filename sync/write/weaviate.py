@@ -15,7 +15,7 @@ import grpc
 
 from sync.errors import HeadraceError, SettingsError, WeaviateRefused
 from sync.settings import Settings
-from sync.write.wire import VECTOR, StoredObject, Unsendable, encode, redacted, requests  # silences the client's import
+from sync.write.wire import LARGEST_MESSAGE, VECTOR, StoredObject, Unsendable, encode, redacted, requests  # silences it
 
 from weaviate import WeaviateClient, connect_to_custom  # isort: skip
 from weaviate.classes.init import AdditionalConfig, Auth, Timeout  # isort: skip
@@ -130,17 +130,18 @@ class Weaviate:
         More than 500 objects or 8 MB go in several requests, in order. An exception says that at least
         one of them failed: objects of earlier ones are written. Of two objects with one UUID the last counts.
         """
+        connection = self.client._connection
+        calls = cast(Any, connection.grpc_stub)
+        largest = connection._grpc_max_msg_size or LARGEST_MESSAGE
         refused: dict[UUID, str] = {}
         messages = []
         for one in objects:
             try:
-                messages.append(encode(collection, one))
+                messages.append(encode(collection, one, largest))
             except Unsendable as unsendable:
                 refused[one.uuid] = str(unsendable)
         by_id = {str(one.uuid): one for one in objects}
-        connection = self.client._connection
-        calls = cast(Any, connection.grpc_stub)
-        for request in requests(messages):
+        for request in requests(messages, largest):
             reply = calls.BatchObjects(
                 request, metadata=connection.grpc_headers(), timeout=self._settings.request_timeout
             )

@@ -31,7 +31,7 @@ VECTOR = "text"  # the name of the one named vector
 EXACT = 2**53  # Weaviate keeps numbers as doubles
 OBJECTS_AT_ONCE = 500
 BYTES_AT_ONCE = 8_000_000
-LARGEST_OBJECT = 64_000_000  # Weaviate takes messages of 100 MB unless told otherwise
+LARGEST_MESSAGE = 104_858_000  # what Weaviate takes unless GRPC_MAX_MESSAGE_SIZE says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Unsendable(ValueError):
     """The object cannot be put into a request; says which property and why, never its value."""
 
 
-def encode(collection: str, one: StoredObject) -> batch_pb2.BatchObject:
-    """The object as a message of `BatchObjects`. Raises Unsendable."""
+def encode(collection: str, one: StoredObject, largest: int = LARGEST_MESSAGE) -> batch_pb2.BatchObject:
+    """The object as a message of `BatchObjects`; ``largest`` is in bytes. Raises Unsendable."""
     vector = np.asarray(one.vector, dtype="<f4")
     if vector.ndim != 1 or not vector.size:
         raise Unsendable("it has no vector")  # Weaviate would ask the embedder for one, of all the text
@@ -59,23 +59,24 @@ def encode(collection: str, one: StoredObject) -> batch_pb2.BatchObject:
         uuid=str(one.uuid),
         properties=_properties(one.properties),
         vectors=[
-            base_pb2.Vectors(
-                name=VECTOR, vector_bytes=vector.tobytes(), type=base_pb2.Vectors.VECTOR_TYPE_SINGLE_FP32
-            )
+            base_pb2.Vectors(name=VECTOR, vector_bytes=vector.tobytes(), type=base_pb2.Vectors.VECTOR_TYPE_SINGLE_FP32)
         ],
     )
-    if message.ByteSize() > LARGEST_OBJECT:
-        raise Unsendable(f"it is larger than {LARGEST_OBJECT // 1_000_000} MB")
+    if message.ByteSize() > largest - 1000:
+        raise Unsendable(f"it has more than {largest:,} bytes, the most that Weaviate takes (GRPC_MAX_MESSAGE_SIZE)")
     return message
 
 
-def requests(messages: Sequence[batch_pb2.BatchObject]) -> Iterator[batch_pb2.BatchObjectsRequest]:
+def requests(
+    messages: Sequence[batch_pb2.BatchObject], largest: int = LARGEST_MESSAGE
+) -> Iterator[batch_pb2.BatchObjectsRequest]:
     """The messages in their order, in requests of bounded count and bytes."""
+    most = min(BYTES_AT_ONCE, largest - 1000)
     part: list[batch_pb2.BatchObject] = []
     size = 0
     for message in messages:
-        more = message.ByteSize()
-        if part and (len(part) == OBJECTS_AT_ONCE or size + more > BYTES_AT_ONCE):
+        more = message.ByteSize() + 5  # tag and length within the request
+        if part and (len(part) == OBJECTS_AT_ONCE or size + more > most):
             yield batch_pb2.BatchObjectsRequest(objects=part)
             part, size = [], 0
         part.append(message)

@@ -76,7 +76,7 @@ def test_where_nothing_listens_it_says_so_at_once(fake: FakeWeaviate, store: Wea
     ):
         until(lambda call=call: _raises(call, WeaviateUnreachable), "the broken connection is noticed")  # type: ignore[misc]
     assert not store.ready()
-    assert time.monotonic() - began < 2, "the client's own retries wait for seconds"
+    assert time.monotonic() - began < 6, "the client's own retries take seven seconds and more"
 
 
 def _raises(call: Callable[[], object], expected: type[Exception]) -> bool:
@@ -129,7 +129,7 @@ def test_a_busy_answer_is_an_unknown_outcome_and_is_not_sent_again(fake: FakeWea
     with pytest.raises(WeaviateUnreachable):
         store.read("Booking", [one(1).uuid])
     assert [name for name, _ in fake.calls] == ["BatchObjects", "BatchDelete", "Search"]
-    assert time.monotonic() - began < 0.9, "the client's first retry comes after a second"
+    assert time.monotonic() - began < 6, "the client's own retries take seven seconds and more"
 
 
 def test_a_held_answer_is_an_unknown_outcome_after_the_timeout(fake: FakeWeaviate, store: Weaviate) -> None:
@@ -214,6 +214,16 @@ def test_many_objects_go_in_requests_of_bounded_count_and_bytes_in_their_order(
     assert sizes == [OBJECTS_AT_ONCE, OBJECTS_AT_ONCE, 1, 2, 2, 2, 1]
     sent = [each.uuid for _, request in fake.calls for each in request.objects]
     assert sent == [str(each.uuid) for each in [*many, *large]]
+
+
+def test_a_weaviate_that_takes_less_is_sent_less(fake: FakeWeaviate) -> None:
+    meta = {**META, "/v1/meta": (200, {"version": "1.39.0", "grpcMaxMessageSize": 100_000})}
+    with http_server(meta) as (port, _), Weaviate(settings(port, fake.port)) as store:
+        too_large = one(9, body="x" * 100_000)
+        refused = store.put("Booking", [one(number, body="x" * 40_000) for number in range(5)] + [too_large])
+        assert list(refused) == [too_large.uuid]
+        assert "100,000 bytes" in refused[too_large.uuid]
+    assert [len(request.objects) for _, request in fake.calls] == [2, 2, 1]
 
 
 def test_many_deletes_go_in_pages_and_a_page_is_repeated_until_nothing_is_left(

@@ -17,11 +17,15 @@ from typing import Any
 
 import grpc
 
-from sync.write.wire import base_pb2, batch_pb2  # first: it silences the client's import
+import sync.write.wire  # noqa: F401  first: it silences the client's import
 
-from weaviate.proto.v1 import batch_delete_pb2, health_weaviate_pb2, search_get_pb2, weaviate_pb2_grpc  # isort: skip
-
-assert base_pb2
+from weaviate.proto.v1 import (  # isort: skip
+    batch_delete_pb2,
+    batch_pb2,
+    health_weaviate_pb2,
+    search_get_pb2,
+    weaviate_pb2_grpc,
+)
 
 Answer = Callable[["FakeWeaviate", Any, grpc.ServicerContext], Any]
 
@@ -59,8 +63,10 @@ def hold(fake: FakeWeaviate, request: Any, context: grpc.ServicerContext) -> Any
     return batch_pb2.BatchObjectsReply()
 
 
-class FakeWeaviate(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
+class FakeWeaviate(weaviate_pb2_grpc.WeaviateServicer):
     """Counts every call, stores what is put, and answers as ``faults[method]`` says where that is set."""
+
+    OPTIONS = (("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 104_858_000))
 
     def __init__(self, *, key: str = "", ssl: tuple[bytes, bytes] | None = None, port: int = 0) -> None:
         self.key = key
@@ -74,8 +80,8 @@ class FakeWeaviate(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
         self._server: grpc.Server | None = None
 
     def start(self) -> None:
-        server = grpc.server(ThreadPoolExecutor(16), options=[("grpc.so_reuseport", 0)])
-        weaviate_pb2_grpc.add_WeaviateServicer_to_server(self, server)
+        server = grpc.server(ThreadPoolExecutor(16), options=self.OPTIONS)
+        weaviate_pb2_grpc.add_WeaviateServicer_to_server(self, server)  # type: ignore[no-untyped-call]
         server.add_generic_rpc_handlers((_health(),))
         address = f"127.0.0.1:{self.port}"
         if self.ssl:
@@ -112,16 +118,16 @@ class FakeWeaviate(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
             return self.faults[method](self, request, context)
         return None
 
-    def BatchObjects(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def BatchObjects(self, request: Any, context: grpc.ServicerContext) -> Any:
         answer = self._answer("BatchObjects", request, context)
         if answer is None:
             self.store(request)
         return answer or batch_pb2.BatchObjectsReply()
 
-    def BatchDelete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def BatchDelete(self, request: Any, context: grpc.ServicerContext) -> Any:
         return self._answer("BatchDelete", request, context) or batch_delete_pb2.BatchDeleteReply()
 
-    def Search(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Search(self, request: Any, context: grpc.ServicerContext) -> Any:
         return self._answer("Search", request, context) or search_get_pb2.SearchReply()
 
 

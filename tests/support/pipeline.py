@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
 import psycopg
 
+from connectors.postgres.database import Postgres
 from sync.demo import airline
+from sync.evidence import visible
+from sync.evidence.freshness import Status, statuses
+from sync.state.database import State
+from sync.state.registry import load
 
 ROOT = Path(__file__).resolve().parents[2]
 MAPPING = ROOT / "mappings" / "airline.yml"
@@ -44,6 +51,12 @@ def wait_until(what: str, check: Callable[[], Any], timeout: float = 60.0, every
         time.sleep(every)
 
 
+def dying_with_us() -> list[str]:
+    """A test session that is killed with -9 stops nothing itself: Linux does."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+
+
 class Process:
     """A process of ours, in a group of its own, its output in a file."""
 
@@ -51,7 +64,7 @@ class Process:
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                arguments, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                [*dying_with_us(), *arguments], env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
 
     def send(self, number: signal.Signals) -> None:
@@ -142,6 +155,7 @@ class Pipeline:
         for worker in self.workers:
             worker.send(signal.SIGCONT)
             worker.kill()
+        self.state.close()
         if self.file.exists():
             self.command("remove", self.name, "--collections", "--yes", check=False)
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
@@ -159,9 +173,25 @@ class Pipeline:
         with self.database() as connection:
             connection.execute(text)  # type: ignore[arg-type]
 
+    @cached_property
+    def state(self) -> State:
+        return State(self.env["HEADRACE_STATE_URL"])
+
     def wait(self, timeout: float = 60) -> None:
-        """`headrace wait`: everything committed so far is searchable."""
-        self.command("wait", self.name, "--timeout", f"{timeout:.0f}s")
+        """As `headrace wait`, without starting a process for it: everything committed so far is searchable."""
+        with self.state.read() as connection:
+            registered = load(connection, self.name)
+        token = f"test-{uuid4()}"
+        Postgres(self.url, "public").emit(token)
+        found = visible.wait(self.state, registered, [token], timeout)
+        if not found.yes:
+            said = self.workers[-1].text()[-2000:] if self.workers else ""
+            raise AssertionError(f"not visible within {timeout:.0f} s: {found}; the worker's log ends: {said}")
+
+    def statuses(self) -> dict[str, Status]:
+        """As `headrace status`, by document type."""
+        with self.state.read() as connection:
+            return {one.document: one for one in statuses(connection, self.name)}
 
     def status(self) -> dict[str, dict[str, Any]]:
         """`headrace status --json`, by document type."""
@@ -175,7 +205,7 @@ class Pipeline:
             for worker in self.workers[-1:]:
                 if worker.process.poll() is not None:
                     raise AssertionError(f"the worker ended: {worker.text()[-3000:]}")
-            return all(row["state"] == "fresh" and not row["owed"] for row in self.status().values())
+            return all(one.state == "fresh" and not one.owed for one in self.statuses().values())
 
         wait_until("the first load", loaded, timeout, every=0.3)
 

@@ -91,7 +91,7 @@ def test_only_listed_columns_are_captured_and_a_class_without_treatment_is_dropp
     customers, stock = captured(mapping(), None, "airline")
     assert customers.columns == {"customer_id": None, "full_name": "mask", "passport_no": "hash"}
     assert set(customers.dropped) == {"email", "phone"}
-    assert list(customers.columns)[0] == "customer_id"
+    assert next(iter(customers.columns)) == "customer_id"
     assert (stock.schema, stock.table, stock.key) == ("s.t", "Größe, (x)", ("I.d",))
 
 

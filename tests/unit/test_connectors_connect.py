@@ -100,7 +100,7 @@ def test_a_rebalancing_cluster_is_asked_again_until_it_answers(server: Server, c
 
 def test_a_cluster_that_stays_busy_is_unreachable_and_worth_another_try(server: Server) -> None:
     server.on("GET /connectors", BUSY)
-    with Connect(server.url, patience=0.3) as connect, pytest.raises(ConnectUnreachable, match="409.*stale") as caught:
+    with Connect(server.url, patience=0.3) as connect, pytest.raises(ConnectUnreachable, match=r"409.*stale") as caught:
         connect.names()
     assert caught.value.retry
     assert len(server.asked("GET /connectors")) > 1

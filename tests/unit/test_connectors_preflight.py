@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from connectors.captured import CapturedTable
+from connectors.postgres.preflight import check_rights, check_server
 from connectors.postgres.preflight_table import check_table
 from connectors.postgres.publication import wanted
 from connectors.postgres.tables import CatalogueColumn, CatalogueTable
@@ -140,6 +141,49 @@ def test_a_missing_column_is_named_beside_the_nearest_one() -> None:
     (problem,) = found(table(column("id", "int4"), column("nam"), column("mail")))
     assert "no column name; the nearest is nam" in problem.message
     assert (problem.table, problem.column) == ("public.t", "name")
+
+
+HEALTHY: dict[str, Any] = {
+    "version": 150000,
+    "version_text": "15.1",
+    "wal_level": "logical",
+    "slots": 10,
+    "slots_used": 9,
+    "senders": 10,
+    "senders_used": 9,
+    "synchronous_commit": "on",
+    "wal_writer_delay": 200,
+    "user": "cdc",
+    "database": 'air"line',
+    "may_replicate": True,
+    "may_create": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("differences", "code", "cure"),
+    [
+        ({}, None, ""),
+        ({"wal_level": "replica"}, "M210", "alter system set wal_level = 'logical'"),
+        ({"slots_used": 10}, "M211", "max_replication_slots = 15"),
+        ({"senders_used": 10}, "M212", "max_wal_senders = 15"),
+        ({"version": 140009}, "M213", ""),
+        ({"may_replicate": False}, "M214", 'alter role "cdc" replication'),
+        ({"may_create": False}, "M215", 'grant create on database "air""line" to "cdc"'),
+        ({"synchronous_commit": "off"}, "M227", "wal_writer_delay"),
+    ],
+)
+def test_each_thing_that_a_server_lacks_is_found_with_its_cure(
+    differences: dict[str, Any], code: str | None, cure: str
+) -> None:
+    server = HEALTHY | differences
+    problems = [*check_server(server, has_slot=False), *check_rights(server)]
+    assert [problem.code for problem in problems] == ([code] if code else [])
+    assert all(cure in problem.sql for problem in problems)
+
+
+def test_full_slots_do_not_matter_to_who_has_one() -> None:
+    assert list(check_server(HEALTHY | {"slots_used": 10, "senders_used": 10}, has_slot=True)) == []
 
 
 def test_a_publication_lets_out_captured_columns_and_the_replica_identity_only() -> None:
