@@ -20,6 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+    parser.addoption("--use-stack", metavar="NAME", help="a native stack that is up already, and stays up")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first: unit, component, stack, faults."""
     order = ("unit", "component", "stack", "faults")
@@ -36,6 +39,9 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """The real Kafka, Connect, Debezium, PostgreSQL and Weaviate, on random ports, stopped at the session's end."""
     from tests.support.stack import DockerStack, Stack
 
+    if name := request.config.getoption("--use-stack"):
+        yield Stack.running(name)
+        return
     if request.config.getoption("--stack") == "docker":
         made: Stack = DockerStack.up(request)  # type: ignore[assignment]
     else:

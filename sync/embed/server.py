@@ -7,6 +7,7 @@ for every near_text or hybrid query) and OpenAI's (`POST /v1/embeddings`, `GET /
 from __future__ import annotations
 
 import base64
+import socket
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
@@ -18,7 +19,7 @@ from starlette.exceptions import HTTPException
 
 from sync.embed.base import Embedder, Purpose, Vectors
 from sync.embed.local import LocalEmbedder
-from sync.errors import EmbedderLimited, EmbedderUnreachable, EmbedError
+from sync.errors import EmbedderLimited, EmbedderUnreachable, EmbedError, SettingsError
 
 MAX_BODY = 4_000_000  # bytes of a request: the local embedder takes 1.4 s for a million characters
 MAX_TEXT = 200_000  # characters of one text: a chunk has one or two thousand
@@ -121,9 +122,18 @@ def app(embedder: Embedder) -> FastAPI:
 def serve(host: str = "127.0.0.1", port: int = 8090, embedder: Embedder | None = None) -> None:
     """Serve the embedder, the local one where none is given, until SIGINT or SIGTERM.
 
-    Exits with SystemExit where the port is taken.
+    Raises SettingsError where the address cannot be listened on.
     """
-    uvicorn.run(app(embedder or LocalEmbedder()), host=host, port=port, log_level="warning", access_log=False)
+    try:
+        listener = socket.create_server((host, port), backlog=256)
+    except OSError as error:
+        raise SettingsError(
+            f"the embedder cannot listen on {host}:{port} ({error.strerror})",
+            advice="Another `headrace embedder` may run there; choose with --port and HEADRACE_EMBEDDER_URL.",
+        ) from error
+    config = uvicorn.Config(app(embedder or LocalEmbedder()), log_level="warning", access_log=False)
+    with listener:
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 async def _embed(embedder: Embedder, texts: list[str], purpose: Purpose) -> Vectors:

@@ -51,10 +51,10 @@ class Many:
 class Gathered:
     """One row and its relatives by relation name; "#column" leads to the row that holds the column's code words."""
 
-    table: TablePlan
+    table: TablePlan = field(repr=False)
     key: str
-    image: Image
-    relatives: dict[str, Relative] = field(default_factory=dict)
+    image: Image = field(repr=False)
+    relatives: dict[str, Relative] = field(default_factory=dict, repr=False)
     problem: BuildError | None = None  # of a root: something in its tree could not be decided
 
 

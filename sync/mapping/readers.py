@@ -89,7 +89,7 @@ def _float(value: Any) -> Any:
     try:
         number = float(value)
     except (ValueError, OverflowError):
-        return value
+        return _text(value)
     if not math.isfinite(number):  # JSON has no word for them
         return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
     return number

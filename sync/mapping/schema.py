@@ -51,8 +51,9 @@ def _adapt(node: Any) -> Any:
 def _allow_empty_sections(node: Schema) -> None:
     """A section that is named and left empty (`terms:`) is null to YAML."""
     for name, part in node.get("properties", {}).items():
-        holds = part.get("type") in ("object", "array") or "$ref" in part
-        if holds and name not in node.get("required", ()):
+        branches = part.get("anyOf", [part])
+        holds = any(branch.get("type") in ("object", "array") or "$ref" in branch for branch in branches)
+        if holds and {"type": "null"} not in branches and name not in node.get("required", ()):
             outside = {key: part.pop(key) for key in ("description", "default", "examples") if key in part}
             node["properties"][name] = {**outside, "anyOf": [part, {"type": "null"}]}
 

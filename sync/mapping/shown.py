@@ -75,7 +75,8 @@ class View:
         return "a value"
 
     def __repr__(self) -> str:
-        return str(self)
+        # Tracebacks and logs show reprs; they are no place for a row's values.
+        return f"<{self.described()}>"
 
 
 class Value(View):

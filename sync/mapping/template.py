@@ -6,6 +6,7 @@ in numbers' and texts' size, and in the characters that come out.
 
 from __future__ import annotations
 
+import operator as operators
 import threading
 from collections.abc import Callable
 from decimal import Context, Decimal, DecimalException
@@ -25,6 +26,7 @@ from sync.mapping.views import Row
 
 MAX_RANGE = 100_000  # numbers that all `range` of one rendering count together
 MAX_CHARACTERS = 8_000_000  # of one rendering
+_MOST_DIGITS = 10_000
 # Chance, or Python's own repr of an object, which holds its address.
 _REMOVED_FILTERS = ("random", "pprint", "attr")
 _REMOVED_GLOBALS = ("lipsum",)
@@ -96,6 +98,8 @@ class Environment(ImmutableSandboxedEnvironment):
     def call_unop(self, context: Any, operator: str, arg: Any) -> Any:
         if isinstance(arg, Value) and arg.is_null:
             return arg
+        if type(arg) is int:  # a position in a list, a bound of a range
+            return -arg if operator == "-" else arg
         number = _number(arg)
         return Number(-number) if operator == "-" else Number(number)
 
@@ -112,17 +116,25 @@ class Environment(ImmutableSandboxedEnvironment):
         raise BuildError(f"the template uses {operator} on a text or a list")
 
 
+_EXACT: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
+    "+": EXACT.add, "-": EXACT.subtract, "*": EXACT.multiply,
+    "/": _DIVISION.divide, "//": _DIVISION.divide_int, "%": _DIVISION.remainder, "**": _DIVISION.power,
+}  # fmt: skip
+_WHOLE: dict[str, Callable[[int, int], int]] = {
+    "+": operators.add, "-": operators.sub, "*": operators.mul, "//": operators.floordiv, "%": operators.mod,
+}  # fmt: skip
+
+
 def _arithmetic(operator: str, left: Any, right: Any) -> Any:
     a, b = _number(left), _number(right)
-    exact: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
-        "+": EXACT.add, "-": EXACT.subtract, "*": EXACT.multiply,
-        "/": _DIVISION.divide, "//": _DIVISION.divide_int, "%": _DIVISION.remainder, "**": _DIVISION.power,
-    }  # fmt: skip
-    if operator in "+-*" and max(abs(a.adjusted()), abs(b.adjusted())) > 10_000:
-        raise BuildError("the template counts with numbers of more than 10,000 digits")
-    result = exact[operator](a, b)
-    whole = isinstance(left, int) and isinstance(right, int) and operator != "/"
-    return int(result) if whole and result.is_finite() and abs(result.adjusted()) < 1000 else Number(result)
+    if max(abs(a.adjusted()), abs(b.adjusted())) > _MOST_DIGITS:
+        raise BuildError(f"the template counts with numbers of more than {_MOST_DIGITS:,} digits")
+    if isinstance(left, int) and isinstance(right, int):
+        if operator in _WHOLE:
+            return _WHOLE[operator](left, right)
+        if operator == "**" and 0 <= right and left.bit_length() * right < 3 * _MOST_DIGITS:
+            return left**right
+    return Number(_EXACT[operator](a, b))
 
 
 def _number(value: Any) -> Decimal:
@@ -148,6 +160,8 @@ def _printable(value: Any) -> Any:
         return value
     if isinstance(value, GeneratorType | FunctionType | MethodType | Macro):
         raise BuildError("the template prints a list that was never made: end the expression with `| list` or `| join`")
+    if isinstance(value, list | tuple):
+        return ", ".join(str(part) for part in value)
     return value
 
 

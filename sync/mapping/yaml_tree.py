@@ -92,8 +92,10 @@ def _scalar(text: str) -> Any:
     return text
 
 
-def plain(node: Node) -> Any:
+def plain(node: Node | None) -> Any:
     """The tree as dict, list, str, int, float, bool and None."""
+    if node is None:
+        return None
     if isinstance(node, Entries):
         return {key: plain(value) for key, value in node.entries.items()}
     if isinstance(node, Items):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -20,7 +21,7 @@ from sync.embed.base import Embedder, Model, Purpose, Vectors
 from sync.embed.cohere import CohereEmbedder
 from sync.embed.local import LocalEmbedder
 from sync.embed.openai import OpenAIEmbedder
-from sync.errors import EmbedderLimited, EmbedderRefused, EmbedderUnreachable, EmbedError
+from sync.errors import EmbedderLimited, EmbedderRefused, EmbedderUnreachable, EmbedError, SettingsError
 
 
 @contextmanager
@@ -85,7 +86,10 @@ def url(service: Service) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(params=[CohereEmbedder, OpenAIEmbedder])
+REMOTE: list[Any] = [CohereEmbedder, OpenAIEmbedder]
+
+
+@pytest.fixture(params=REMOTE)
 def remote(request: pytest.FixtureRequest, url: str) -> Iterator[Embedder]:
     with closing(request.param(key="k-secret", model="m", url=url, timeout=5)) as made:
         yield made
@@ -284,3 +288,11 @@ def test_a_failing_embedder_behind_it_is_answered_in_json(error: Exception, stat
             assert answer.status_code == status
             assert answer.json()["error"]
             assert answer.headers.get("retry-after") == ("3" if status == 429 else None)
+
+
+def test_a_taken_port_is_named_with_its_cure() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=str(port)) as caught:
+            embedder_server.serve("127.0.0.1", port, LOCAL)
+    assert "--port" in caught.value.advice

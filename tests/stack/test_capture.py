@@ -545,3 +545,27 @@ def test_kafka_that_is_not_there_or_refuses_says_so(topics: tuple[Topics, Callab
         topics[0].end("never-was")
     with pytest.raises(KafkaError, match="InvalidTopic"):
         topics[0].ensure("no spaces allowed")
+
+
+def test_a_slot_that_was_made_anew_fails_loudly_and_a_new_snapshot_brings_what_was_missed(source: Source) -> None:
+    source.register()
+    own, address = source.names, Address(source.url)
+    with source.log() as log, Connect(source.settings.connect_url) as connect:
+        source.committed(log)
+        connect.stop(own.connector)
+        source.run("insert into customers values (3, 'missed', null, null, null)")
+        slot.drop(address, own.slot)
+        source.run(f"select pg_create_logical_replication_slot('{own.slot}', 'pgoutput')")
+        connect.resume(own.connector)
+        with pytest.raises(ConnectorFailed, match="is FAILED"):
+            watch(connect, own.connector)
+        resnapshot(source.mapping, source.mapping.name, source.settings)
+        shown = [change.key for change in changes(log.until(completed)) if change.table == "public.customers"]
+    assert sorted(str(key) for key in shown) == ["{'id': 1}", "{'id': 2}", "{'id': 3}"]
+
+
+def watch(connect: Connect, connector: str, within: float = 60.0) -> None:
+    """Until it fails: a connector runs for a moment before it does."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        connect.wait_running(connector)

@@ -78,6 +78,15 @@ class Stack:
             raise
         return stack
 
+    @classmethod
+    def running(cls, name: str) -> Stack:
+        """One that somebody started in the usual place; it is theirs to stop."""
+        root = os.environ.get("HEADRACE_STACKS")
+        base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+        stack = cls(name, Path(root) if root else Path(base) / "headrace" / "stacks", temporary=False)
+        stack.env = json.loads(stack.run("env", "--json"))
+        return stack
+
     def run(self, verb: str, *arguments: str) -> str:
         """Call the script; what it reports goes to our stderr as it comes, what it prints is returned."""
         command = [sys.executable, str(SCRIPT), verb, f"--name={self.name}", *arguments]

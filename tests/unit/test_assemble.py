@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sync.errors import BuildError
 from sync.mapping.assemble import Gathered, Many, MemoryRows, assemble
-from tests.support.plans import MAX_TEXT, build_one, gather, plan_of
+from tests.support.plans import build_one, gather, plan_of
 
 SHOP = """
 tables:
@@ -259,6 +259,7 @@ def test_a_batch_asks_once_per_place_in_the_tree() -> None:
     assert counting.asked == [("orders", 50), ("customers", 3), ("lines", 50), ("prices", 1)]
 
 
+PLAN = plan_of(SHOP)
 small = st.integers(0, 4)
 orders = st.lists(st.tuples(small, st.none() | small), unique_by=lambda x: x[0], max_size=5)
 lines = st.lists(st.tuples(small, small, st.none() | st.integers(-3, 3)), unique_by=lambda x: x[:2], max_size=14)
@@ -268,7 +269,7 @@ lines = st.lists(st.tuples(small, small, st.none() | st.integers(-3, 3)), unique
 def test_a_batch_gathers_what_reading_each_document_alone_gathers(
     orders: list[tuple[int, int | None]], customers: set[int], lines: list[tuple[int, int, int | None]], chance: Any
 ) -> None:
-    made = plan_of(SHOP)
+    made = PLAN
     given = {
         "orders": [order(key, customer=customer) for key, customer in orders],
         "customers": [{"id": key, "name": "x"} for key in customers],
@@ -295,4 +296,3 @@ def test_a_batch_gathers_what_reading_each_document_alone_gathers(
 def test_rows_without_a_key_are_refused() -> None:
     with pytest.raises(BuildError, match=r'table "orders" lacks its key \(id\)'):
         MemoryRows(plan_of(SHOP), {"orders": [{"id": None}]})
-    assert MAX_TEXT > 0

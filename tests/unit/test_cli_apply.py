@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
@@ -88,11 +90,8 @@ class Outside:
         monkeypatch.setattr("connectors.registration.register", self.register)
         monkeypatch.setattr("connectors.registration.unregister", self.unregister)
 
-    def _connect(self, *_: object, **__: object) -> Any:
-        fake = SimpleNamespace(names=lambda: self.connectors)
-        fake.__class__.__enter__ = lambda this: this
-        fake.__class__.__exit__ = lambda *_: None
-        return fake
+    def _connect(self, *_: object, **__: object) -> AbstractContextManager[Any]:
+        return nullcontext(SimpleNamespace(names=lambda: self.connectors))
 
     def register(self, mapping: Any, lock: Any, settings: Any, say: Any) -> dict[str, Any]:
         self.events.append("register")
@@ -103,8 +102,11 @@ class Outside:
 
     def unregister(self, mapping: Any, settings: Any, say: Any) -> Removal:
         self.events.append("unregister")
+        done = [f"deleted connector {each}" for each in self.connectors]
         self.connectors.clear()
-        return Removal(["deleted connector headrace-airline-airline"], list(self.removal_fails))
+        for each in done:
+            say(each)
+        return Removal(done, list(self.removal_fails))
 
     @property
     def is_empty(self) -> bool:
@@ -128,8 +130,10 @@ def outside(headrace: Command, monkeypatch: pytest.MonkeyPatch) -> Outside:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> State:
-    return State(f"sqlite:///{tmp_path}/state.db")
+def state(tmp_path: Path) -> Iterator[State]:
+    opened = State(f"sqlite:///{tmp_path}/state.db")
+    yield opened
+    opened.close()
 
 
 def names(state: State) -> set[str]:
