@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ from sync.cli.mapping_files import counted
 
 if TYPE_CHECKING:
     from sync.evidence.freshness import Status
-    from sync.evidence.parked import Parked
+    from sync.evidence.parked import Parked, Unapplied
     from sync.state.database import State
 
 EVERY = 1.0  # seconds between two looks of --watch
@@ -48,30 +49,47 @@ def status(
             _watch(state, mapping)
             return
         while True:
-            statuses, parked = _read(state, mapping)
+            seen = _look(state, mapping)
             if json:
-                terminal.print_json([_json(each) for each in statuses])
+                terminal.print_json([_json(each, seen) for each in seen.statuses])
             else:
-                terminal.show(_table(statuses, parked))
+                terminal.show(_table(seen))
             if not watch:
                 return
             time.sleep(EVERY)
 
 
-def _read(state: State, mapping: str | None) -> tuple[list[Status], list[Parked]]:
+@dataclass(frozen=True)
+class Seen:
+    """One look at the state."""
+
+    statuses: list[Status]
+    parked: list[Parked]
+    unapplied: list[Unapplied]
+
+
+def _look(state: State, mapping: str | None) -> Seen:
     from sync.evidence.freshness import statuses
-    from sync.evidence.parked import parked
+    from sync.evidence.parked import parked, unapplied
 
     with state.read() as connection:
         find_all(connection, mapping)  # a name that is not applied is an error, not an empty list
-        found = sorted(
-            statuses(connection, mapping), key=lambda each: (each.mapping, called(each.document) != each.document)
+        return Seen(
+            sorted(
+                statuses(connection, mapping), key=lambda each: (each.mapping, each.document != called(each.document))
+            ),
+            list(parked(connection, mapping)),
+            list(unapplied(connection, mapping)),
         )
-        return found, list(parked(connection, mapping))
 
 
-def _json(each: Status) -> dict[str, Any]:
-    return {**each.to_json(), "document": called(each.document)}
+def _json(each: Status, seen: Seen) -> dict[str, Any]:
+    lost = [f"not applied: {one.position} {one.reason}" for one in seen.unapplied if one.mapping == each.mapping]
+    return {
+        **each.to_json(),
+        "document": called(each.document),
+        "trouble": "; ".join(filter(None, [each.trouble, *lost])) or None,
+    }
 
 
 def _watch(state: State, mapping: str | None) -> None:
@@ -79,11 +97,12 @@ def _watch(state: State, mapping: str | None) -> None:
 
     with Live(console=terminal.out, auto_refresh=False, screen=True) as live:
         while True:
-            live.update(_table(*_read(state, mapping), clock=True), refresh=True)
+            live.update(_table(_look(state, mapping), clock=True), refresh=True)
             time.sleep(EVERY)
 
 
-def _table(statuses: list[Status], parked: list[Parked], *, clock: bool = False) -> RenderableType:
+def _table(seen: Seen, *, clock: bool = False) -> RenderableType:
+    statuses, parked = seen.statuses, seen.parked
     parts: list[RenderableType] = []
     if clock:
         parts += [Text(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", "dim"), Text()]
@@ -95,6 +114,8 @@ def _table(statuses: list[Status], parked: list[Parked], *, clock: bool = False)
     parts.append(terminal.table(columns, rows, right=["LAG", "OWED", "PARKED", "DOCUMENTS", "OBJECTS"]))
     for trouble in dict.fromkeys((each.mapping, each.trouble) for each in statuses if each.trouble):
         parts += [Text(), Text(f"{trouble[0]}: {trouble[1]}", "red")]
+    if seen.unapplied:
+        parts += [Text(), *_unapplied(seen.unapplied)]
     if parked:
         parts += [Text(), *_parked(statuses, parked)]
     return Group(*parts)
@@ -114,14 +135,29 @@ def _row(each: Status, several: bool) -> list[str | Text]:
     ]
 
 
+def _unapplied(unapplied: list[Unapplied]) -> list[RenderableType]:
+    made: list[RenderableType] = [
+        Text("records that could not be applied; their rows are not as in the source:", "bold red")
+    ]
+    for each in unapplied:
+        made.append(
+            Text(f"{each.mapping}, source {each.source}, position {each.position}, since {_moment(each.since)}")
+        )
+        made.append(Text(f"  {each.reason}", "yellow"))
+    return made
+
+
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _parked(statuses: list[Status], parked: list[Parked]) -> list[RenderableType]:
     total = sum(each.parked for each in statuses)
     more = f", {len(parked)} of them here" if total > len(parked) else ""
     made: list[RenderableType] = [Text(f"{counted(total, 'document')} parked{more}:", "bold")]
     for each in parked:
-        name, since = called(each.document), ""
-        if each.since:
-            since = f", since {datetime.fromtimestamp(each.since, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        name = called(each.document)
+        since = f", since {_moment(each.since)}" if each.since else ""
         made += [Text(f"{each.mapping}.{name} {each.key}{since}"), Text(f"  {each.reason}", "yellow")]
         made.append(Text(f"  again: {retry_command(each)}", "dim"))
     return made

@@ -1,4 +1,4 @@
-"""③ evidence: documents that could not be built, named wherever freshness is."""
+"""③ evidence: documents that could not be built and records that could not be applied, named wherever freshness is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from sync.state.registry import DOCUMENT, LEDGER, TYPE
+from sync.state.registry import DEAD_LETTER, DOCUMENT, LEDGER, TYPE
 
 SHOWN = 20
 
@@ -25,6 +25,29 @@ class Parked:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Unapplied:
+    """A record of a source's topic that could not be applied: what it changed is not in any document."""
+
+    mapping: str
+    source: str
+    position: str
+    reason: str
+    since: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def unapplied(connection: Connection, mapping: str | None = None, *, limit: int = SHOWN) -> Iterator[Unapplied]:
+    """Records that could not be applied, of all mappings or of one, the newest first; at most ``limit``."""
+    statement = select(DEAD_LETTER).order_by(DEAD_LETTER.c.id.desc()).limit(limit)
+    if mapping is not None:
+        statement = statement.where(DEAD_LETTER.c.mapping == mapping)
+    for row in connection.execute(statement):
+        yield Unapplied(row.mapping, row.source, f"{row.epoch}:{row.offset_}", row.reason, row.found_at)
 
 
 def parked(

@@ -45,10 +45,13 @@ class Builder:
         model = document.model
         self.document = document
         self._shape = Shape.of(document)
-        self._title = Template(model.title, f'title of document "{document.name}"') if model.title else None
-        self._text = Template(model.text, f'text of document "{document.name}"') if model.text else None
+        self._title = self._template("title", model.title)
+        self._text = self._template("text", model.text)
         self._properties = [PropertyReader(document, p, self._shape) for p in document.properties]
         self._chunk = model.chunk
+
+    def _template(self, part: str, source: str | None) -> Template | None:
+        return Template(source, f'{part} of document "{self.document.name}"', self._shape.names) if source else None
 
     def build(self, gathered: Gathered) -> Built:
         """Raises BuildError: the document is parked with its reason, which never holds a value of a row."""

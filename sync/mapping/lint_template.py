@@ -173,6 +173,11 @@ class _Walk:
         if node.name in scope:
             return scope[node.name]
         if node.name in environment().globals:
+            if node.name in self.root.relations or (
+                self.root.table is not None and node.name in self.root.table.columns
+            ):
+                message = f"{self.what}: {node.name} is Jinja's own here; give the column or relation another name"
+                self.say(node.lineno, node.name, "M134", message)
             return None
         if node.name == "self":
             self.say(node.lineno, "self", "M133", f"{self.what}: self reaches out of the sandbox; name the column")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Read = Callable[[Any], Any]
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+_DEEPEST = 100
 
 
 def reader(column: ColumnPlan) -> Read:
@@ -140,7 +141,7 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return timestamp_text(value) or str(value)
     if isinstance(value, dict | list):
-        return json.dumps(_clean(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return json.dumps(_json(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     if isinstance(value, timedelta):
         return interval_text(value) or str(value)
     if hasattr(value, "lower_inc") and hasattr(value, "isempty"):
@@ -157,9 +158,9 @@ def _untyped(value: Any) -> Any:
     if isinstance(value, float):
         return _float(value)
     if isinstance(value, list | tuple):
-        return [None if part is None else _untyped(part) for part in value]
+        return _json(list(value))
     if isinstance(value, dict):
-        return _clean(value)
+        return _json(value)
     text = _text(value)
     if len(text) in (9, 11, 16) and text[-1] == "Z" and isinstance(value, str):
         # Debezium's ISO dates and times end in Z although they have no zone.
@@ -205,7 +206,7 @@ def _list(database_type: str | None) -> Read:
 
     def read(value: Any) -> Any:
         if isinstance(value, str):
-            parsed = _parsed(value)
+            parsed = _json(value)
             value = parsed if isinstance(parsed, list) else [value]
         if not isinstance(value, list | tuple):
             value = [value]
@@ -215,24 +216,32 @@ def _list(database_type: str | None) -> Read:
 
 
 def _json(value: Any) -> Any:
-    return _clean(_parsed(value)) if isinstance(value, str) else _clean(value)
+    try:
+        return _clean(_parsed(value) if isinstance(value, str) else value)
+    except RecursionError:
+        return value if isinstance(value, str) else json.dumps(value, default=str, sort_keys=True)
 
 
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return text
 
 
-def _clean(value: Any) -> Any:
-    """A JSON value that any encoder takes: no lone surrogates, no integers beyond 64 bits, no infinities."""
+def _clean(value: Any, depth: int = 0) -> Any:
+    """A JSON value that any encoder takes: no lone surrogates, no integers beyond 64 bits, no infinities.
+
+    Raises RecursionError beyond 100 levels: encoders have a limit of their own, and one such row must not stop them.
+    """
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_clean(str(name)): _clean(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(part) for part in value]
+    if isinstance(value, dict | list | tuple):
+        if depth > _DEEPEST:
+            raise RecursionError("a JSON value of more than 100 levels")
+        if isinstance(value, dict):
+            return {_clean(str(name)): _clean(part, depth + 1) for name, part in value.items()}
+        return [_clean(part, depth + 1) for part in value]
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):

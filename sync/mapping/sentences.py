@@ -26,7 +26,7 @@ def text(shape: Shape, gathered: Gathered) -> str:
 def _tell(shape: Shape, gathered: Gathered, lines: list[str]) -> None:
     said = clauses(shape, gathered)
     if said:
-        lines.append(f"{_capital(shape.node.name.replace('_', ' '))}: {said}.")
+        lines.append(f"{_capital(shape.node.name.replace('_', ' '))}: {said}" + ("" if said.endswith(".") else "."))
     for name, below in shape.relations.items():
         relative = gathered.relatives.get(name)
         if isinstance(relative, Problem):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator as operators
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Context, Decimal, DecimalException
 from functools import lru_cache
 from types import FunctionType, GeneratorType, MethodType
@@ -132,7 +132,7 @@ def _arithmetic(operator: str, left: Any, right: Any) -> Any:
     if isinstance(left, int) and isinstance(right, int):
         if operator in _WHOLE:
             return _WHOLE[operator](left, right)
-        if operator == "**" and 0 <= right and left.bit_length() * right < 3 * _MOST_DIGITS:
+        if operator == "**" and right >= 0 and left.bit_length() * right < 3 * _MOST_DIGITS:
             return left**right
     return Number(_EXACT[operator](a, b))
 
@@ -174,8 +174,11 @@ def environment() -> Environment:
 class Template:
     """A compiled text; ``names`` are the root's columns and relations that it reads, sorted."""
 
-    def __init__(self, source: str, where: str) -> None:
-        """Raises MappingError with the line, counted from 1 inside the text, where it is no Jinja."""
+    def __init__(self, source: str, where: str, known: Collection[str] = ()) -> None:
+        """``known`` are the root's names, which go before Jinja's own: a column may be called `range`.
+
+        Raises MappingError with the line, counted from 1 inside the text, where it is no Jinja.
+        """
         env = environment()
         self.where = where
         try:
@@ -188,7 +191,7 @@ class Template:
         for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
             raise MappingError(f"{where}, line {node.lineno}: a text stands alone: it can neither include nor import")
         self._globals = dict(env.globals)
-        self.names = tuple(sorted(meta.find_undeclared_variables(tree) - set(env.globals)))
+        self.names = tuple(sorted(meta.find_undeclared_variables(tree) - (set(env.globals) - set(known))))
 
     def render(self, root: Row) -> str:
         """The text for one row. Raises BuildError, which names the line and no value."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Rows
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -43,7 +44,12 @@ def lock_of(tables: Rows[str, tuple[str, Rows[str, str]]]) -> Lock:
 
 
 def plan_of(text: str, lock: Lock | None = None) -> Plan:
-    return plan(mapping_of(text), lock)
+    return _plan_without_lock(text) if lock is None else plan(mapping_of(text), lock)
+
+
+@lru_cache(maxsize=128)
+def _plan_without_lock(text: str) -> Plan:
+    return plan(mapping_of(text), None)
 
 
 def column_plan(words: dict[str, Any], database_type: str | None = None, **others: dict[str, Any]) -> Plan:

@@ -14,7 +14,21 @@ from sync.cli.main import app
 from sync.errors import ConnectUnreachable, MappingError, PreflightFailed
 from tests.support.command import Command
 
-COMMANDS = "init lint test show doctor apply remove run embedder status wait search demo".split()
+COMMANDS = [
+    "init",
+    "lint",
+    "test",
+    "show",
+    "doctor",
+    "apply",
+    "remove",
+    "run",
+    "embedder",
+    "status",
+    "wait",
+    "search",
+    "demo",
+]
 
 
 @pytest.fixture
@@ -137,7 +151,9 @@ def test_a_variable_that_nothing_reads_is_named_with_the_nearest_one(
     assert environment.unknown() == ["HEADRACE_KAFAK (nearest: HEADRACE_KAFKA)"]
 
 
-def test_in_a_pipe_a_line_is_not_folded_and_has_no_colour(headrace: Command, capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_a_pipe_a_line_is_not_folded_and_has_no_colour(
+    headrace: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
     terminal.line("word " * 60, "red")
     terminal.show(terminal.table(["A", "B"], [["x" * 90, "y" * 90]]))
     lines = capsys.readouterr().out.splitlines()

@@ -15,7 +15,19 @@ from sync.state.registry import DOCUMENT, LEDGER, MARKER, SOURCE, TERMS, next_se
 from tests.support.command import Command
 from tests.support.world import World
 
-FIELDS = "mapping document collection state owed parked documents objects position lag_seconds trouble".split()
+FIELDS = [
+    "mapping",
+    "document",
+    "collection",
+    "state",
+    "owed",
+    "parked",
+    "documents",
+    "objects",
+    "position",
+    "lag_seconds",
+    "trouble",
+]
 SECRET = "postgresql://me:hunter2@127.0.0.1:1/airline"
 
 

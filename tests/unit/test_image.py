@@ -122,6 +122,14 @@ def test_a_json_column_that_holds_no_json_is_kept_as_text() -> None:
     assert seen(table({}, "json"), "{broken") == "{broken"
 
 
+def test_json_nested_deeper_than_any_encoder_goes_is_kept_as_text() -> None:
+    for depth in (300, 100_000):
+        text = "[" * depth + "]" * depth
+        stored = image(table({}, "jsonb"), {"id": 1, "value": text}, 1_000_000)["value"]
+        assert stored == text
+    assert seen(table({}, "jsonb"), "[" * 50 + "]" * 50) != "[" * 50 + "]" * 50
+
+
 def test_awkward_database_names_become_the_mappings_names() -> None:
     of = plan_of(
         """

@@ -461,6 +461,11 @@ def test_a_template_is_read_before_it_runs(old: str, new: str, code: str, word: 
         assert found[0].line == text[:at].count("\n") + 1
 
 
+def test_a_column_that_is_called_as_something_of_jinjas_own_is_told() -> None:
+    text = TEXT.replace("pnr:         {label", "range: {column: pnr, label").replace("{{ pnr }}", "{{ range }}")
+    assert {f.code for f in findings(text.replace("filters: [pnr", "filters: [range"))} >= {"M134"}
+
+
 def test_a_title_is_read_too() -> None:
     (said,) = changed('title: "Booking {{ pnr }}"', 'title: "Booking {{ pnrr }}"')
     assert said.startswith(

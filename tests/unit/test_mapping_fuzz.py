@@ -52,7 +52,6 @@ def answers(text: str | bytes, lock: Lock | None = LOCK) -> None:
         assert LINE.fullmatch(str(finding)), finding
         assert finding.code in CODES
         assert 0 <= finding.line <= max(lines, 1) * 2
-        assert "hunter2" not in finding.message
     if loaded.mapping is None:
         assert any(finding.is_error for finding in found)
 
@@ -105,11 +104,11 @@ def test_the_airline_with_words_exchanged_is_answered(data: st.DataObject) -> No
     answers(text, data.draw(st.sampled_from([LOCK, None])))
 
 
-PIECES = [
-    " ",
-    *"{{ }} {% %} {# for t in tickets if else endfor endif set = customer . pnr email | map ( ) attribute ' join".split(),
-    *"macro call x [ ] 0 self loop __class__ ~ not is defined filter upper with namespace , import block raw".split(),
-]
+PIECES = re.findall(
+    r"\S+|  ",
+    """{{ }} {% %} {# for t in tickets if else endfor endif set = customer . pnr email | map ( ) attribute ' join macro call x
+    [ ] 0 self loop __class__ ~ not is defined filter upper with namespace , import block raw""",
+) + [" "]
 SPOTS = (
     "owner: {team: Reservations DBA, contact: res-dba@example.com}",
     'source: {connector: postgres, url: "${AIRLINE_URL}", schema: public}',

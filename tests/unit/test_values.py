@@ -149,12 +149,15 @@ def test_words_of_codes_may_stand_in_a_table() -> None:
 
 
 def test_two_rows_of_words_for_one_code_are_a_problem_of_that_document() -> None:
-    made = plan_of(CODES.replace("UNKNOWN", "park").replace(", where: {domain: S}", ""))
-    codes = [{"cd": "CX", "txt": "cancelled"}]
-    assert build_one(made, {"bookings": [{"id": 1, "status": "CX"}], "codes": codes}, "1").text == "cancelled / CX"
-    twice = plan_of(CODES.replace("UNKNOWN", "park").replace("{domain: S}", "{}") + """
-""".replace("codes:", ""))  # the key is the code alone: two rows are one
-    assert twice.tables["codes"].key == ("cd",)
+    listed = "  codes: {key: n, columns: {n: {}, cd: {}, txt: {}, domain: {}}}\ndocuments:"
+    text = CODES.replace("UNKNOWN", "park").replace("documents:", listed)
+    rows = {
+        "bookings": [{"id": 1, "status": "CX"}, {"id": 2, "status": "ON"}],
+        "codes": [{"n": n, "domain": "S", "cd": cd, "txt": "word"} for n, cd in enumerate(["CX", "CX", "ON"])],
+    }
+    with pytest.raises(BuildError, match='table "codes" has 2 rows for one code of column "status"'):
+        build_one(plan_of(text), rows, "1")
+    assert build_one(plan_of(text), rows, "2").text == "word / ON"
 
 
 @given(st.integers(-(10**12), 10**12))

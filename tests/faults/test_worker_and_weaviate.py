@@ -1,0 +1,64 @@
+"""The worker killed at random moments, Weaviate away: afterwards the collection equals the source, object for object."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from tests.support.pipeline import Pipeline, wait_until
+from tests.support.traffic import Traffic
+
+SEED = 20261121
+
+
+def settled_equal(pipeline: Pipeline, timeout: float = 60.0) -> None:
+    """Everything is searchable within ``timeout``, and equal to what SQL renders."""
+    pipeline.wait(timeout)
+    pipeline.assert_equal()
+
+
+def test_the_worker_killed_at_ten_random_moments_under_load_loses_nothing(pipeline: Pipeline) -> None:
+    chance = random.Random(SEED)
+    traffic = Traffic(pipeline.url, SEED, rate=120).start()
+    for _ in range(10):
+        running = time.monotonic() + chance.uniform(0.3, 3.0)
+        wait_until("the random moment", lambda end=running: time.monotonic() > end, 10)  # type: ignore[misc]
+        pipeline.workers[-1].kill()
+        pipeline.start_worker()
+    traffic.stop()
+    assert traffic.commits > 0
+    settled_equal(pipeline, 120)
+
+
+def test_weaviate_stopped_and_started_under_load_is_caught_up(pipeline: Pipeline) -> None:
+    traffic = Traffic(pipeline.url, SEED + 1, rate=60).start()
+    wait_until("some commits", lambda: traffic.commits > 20)
+    pipeline.stack.kill("weaviate")
+    wait_until("documents that are owed", lambda: any(one.owed for one in pipeline.statuses().values()))
+    before = traffic.commits
+    wait_until("commits while Weaviate is away", lambda: traffic.commits > before + 100)
+    pipeline.stack.start("weaviate")
+    traffic.stop()
+    settled_equal(pipeline, 60)
+
+
+def test_kafka_killed_and_started_under_load_is_caught_up(pipeline: Pipeline) -> None:
+    traffic = Traffic(pipeline.url, SEED + 2, rate=60).start()
+    wait_until("some commits", lambda: traffic.commits > 20)
+    pipeline.stack.kill("kafka")
+    before = traffic.commits
+    wait_until("commits while Kafka is away", lambda: traffic.commits > before + 50)
+    pipeline.stack.start("kafka")
+    traffic.stop()
+    settled_equal(pipeline, 120)
+
+
+def test_connect_killed_sends_again_and_nobody_sees_an_older_text(pipeline: Pipeline) -> None:
+    traffic = Traffic(pipeline.url, SEED + 3, rate=60).start()
+    wait_until("some commits", lambda: traffic.commits > 50)
+    pipeline.stack.kill("connect")
+    before = traffic.commits
+    wait_until("commits while Connect is away", lambda: traffic.commits > before + 50)
+    pipeline.stack.start("connect")
+    traffic.stop()
+    settled_equal(pipeline, 120)

@@ -1,0 +1,155 @@
+"""Mixed commits on an airline database, from a seed: what the system must survive while its parts are killed."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import Any
+
+import psycopg
+
+
+class Traffic:
+    """A thread that commits inserts, updates, deletes, key changes, moves, large transactions and truncates.
+
+    ``commits`` counts transactions, ``changes`` rows. A database that is away is tried again until ``stop``.
+    """
+
+    def __init__(self, url: str, seed: int, *, rate: float = 100.0, truncates: bool = False) -> None:
+        self.url, self.rate, self.truncates = url, rate, truncates
+        self.chance = random.Random(seed)
+        self.commits = self.changes = 0
+        self.failure: BaseException | None = None
+        self._next_booking = 1_000_000
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
+
+    def start(self) -> Traffic:
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End after the commit under way. Raises what made it fail."""
+        self._stopped.set()
+        self._thread.join(60)
+        if self.failure is not None:
+            raise self.failure
+
+    def _run(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                try:
+                    with psycopg.connect(self.url, autocommit=True, connect_timeout=5) as connection:
+                        self._commit_until_stopped(connection)
+                except psycopg.OperationalError:
+                    self._stopped.wait(0.2)  # the database is being killed and started: that is what is tested
+        except BaseException as exc:
+            self.failure = exc
+
+    def _commit_until_stopped(self, connection: psycopg.Connection[Any]) -> None:
+        due = time.monotonic()
+        while not self._stopped.is_set():
+            with connection.transaction():
+                rows = self._change(connection)
+            self.commits += 1
+            self.changes += rows
+            due += max(1, rows) / self.rate
+            if (pause := due - time.monotonic()) > 0:
+                self._stopped.wait(pause)
+            else:
+                due = time.monotonic()
+
+    def _change(self, connection: psycopg.Connection[Any]) -> int:
+        chance = self.chance
+        kinds = ["amount"] * 8 + ["status"] * 2 + ["name", "move", "rebook", "insert", "insert", "delete", "rekey"]
+        kinds += ["children", "large"] + (["truncate"] if self.truncates and chance.random() < 0.1 else [])
+        changed = getattr(self, "_" + chance.choice(kinds))(connection)
+        return int(changed)
+
+    def _some(self, connection: psycopg.Connection[Any], table: str, key: str) -> Any:
+        found = connection.execute(
+            f"select {key} from {table} offset floor(%s * (select count(*) from {table})) limit 1",  # type: ignore[arg-type]
+            [self.chance.random()],
+        ).fetchone()
+        return found[0] if found else None
+
+    def _amount(self, connection: psycopg.Connection[Any]) -> int:
+        booking = self._some(connection, "bookings", "booking_id")
+        amount = self.chance.randrange(1, 900_000)
+        return connection.execute("update bookings set total_amt = %s where booking_id = %s", [amount, booking]).rowcount
+
+    def _status(self, connection: psycopg.Connection[Any]) -> int:
+        flight = self._some(connection, "flights", "flight_id")
+        status = self.chance.choice(["ON", "OFF", "DL", "CX"])
+        return connection.execute("update flights set status_cd = %s where flight_id = %s", [status, flight]).rowcount
+
+    def _name(self, connection: psycopg.Connection[Any]) -> int:
+        customer = self._some(connection, "customers", "customer_id")
+        return connection.execute(
+            "update customers set full_name = %s, tier_cd = %s where customer_id = %s",
+            [self.chance.choice("ABCDEFG") + " Name", self.chance.choice("BSG"), customer],
+        ).rowcount
+
+    def _move(self, connection: psycopg.Connection[Any]) -> int:
+        customer = self._some(connection, "customers", "customer_id")
+        booking = self._some(connection, "bookings", "booking_id")
+        return connection.execute(
+            "update bookings set customer_id = %s where booking_id = %s", [customer, booking]
+        ).rowcount
+
+    def _rebook(self, connection: psycopg.Connection[Any]) -> int:
+        flight = self._some(connection, "flights", "flight_id")
+        booking = self._some(connection, "bookings", "booking_id")
+        return connection.execute("update tickets set flight_id = %s where booking_id = %s", [flight, booking]).rowcount
+
+    def _insert(self, connection: psycopg.Connection[Any]) -> int:
+        self._next_booking += 1
+        booking = self._next_booking
+        customer = self._some(connection, "customers", "customer_id")
+        connection.execute(
+            "insert into bookings values (%s, %s, %s, '2026-03-01T09:00:00Z', %s, 'WEB')",
+            [booking, f"N{booking % 100000:05d}", customer, self.chance.randrange(1, 99999)],
+        )
+        legs = self.chance.randrange(0, 4)
+        for leg in range(legs):
+            flight = self._some(connection, "flights", "flight_id")
+            connection.execute("insert into tickets values (%s, %s, %s, 'Y', null)", [booking, leg + 1, flight])
+        return 1 + legs
+
+    def _delete(self, connection: psycopg.Connection[Any]) -> int:
+        booking = self._some(connection, "bookings", "booking_id")
+        gone = connection.execute("delete from tickets where booking_id = %s", [booking]).rowcount
+        return gone + connection.execute("delete from bookings where booking_id = %s", [booking]).rowcount
+
+    def _rekey(self, connection: psycopg.Connection[Any]) -> int:
+        """A primary key changes: of a booking without tickets, and of a ticket."""
+        self._next_booking += 1
+        booking = self._some(connection, "bookings", "booking_id")
+        gone = connection.execute("delete from tickets where booking_id = %s", [booking]).rowcount
+        return (
+            gone
+            + connection.execute(
+                "update bookings set booking_id = %s where booking_id = %s", [self._next_booking, booking]
+            ).rowcount
+        )
+
+    def _children(self, connection: psycopg.Connection[Any]) -> int:
+        """Every ticket of a few bookings in one transaction."""
+        booking = self._some(connection, "bookings", "booking_id")
+        return connection.execute(
+            "update tickets set bag_wt = %s where booking_id between %s and %s",
+            [self.chance.randrange(1, 300) / 10, booking, (booking or 0) + 10],
+        ).rowcount
+
+    def _large(self, connection: psycopg.Connection[Any]) -> int:
+        """A transaction over all tables that no reader may see half of."""
+        step = self.chance.randrange(1, 7)
+        rows = connection.execute(
+            "update bookings set total_amt = total_amt + 1 where booking_id %% 7 = %s", [step]
+        ).rowcount
+        return rows + connection.execute("update flights set dist_nm = dist_nm + 1 where flight_id %% 7 = %s", [step]).rowcount
+
+    def _truncate(self, connection: psycopg.Connection[Any]) -> int:
+        connection.execute("truncate tickets")
+        return 1
