@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 
@@ -31,7 +32,7 @@ class Run:
         self.missing: dict[str, str] = {}
 
     def say(self, sentence: str) -> None:
-        self._console.print(f"… {sentence}", style="dim", markup=False, highlight=False)
+        self._console.print(f"… {sentence}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
     def measure(self) -> None:
         with rig(Sizes(), self.say) as made:
@@ -77,6 +78,8 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = frozenset(options.only.split(","))
     if unknown := wanted - set(NAMES):
         parser.error(f"--only: there is no {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    # Stopped from outside, it still takes its stack down.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     where = machine()
     run = Run(wanted, quick=options.quick, console=Console(stderr=True))
     try:

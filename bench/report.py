@@ -37,8 +37,8 @@ def show(console: Console, machine: Machine, figures: Sequence[Figure], missing:
         )
     console.print(table)
     for name, why in missing.items():
-        console.print(f"{name}: not measured: {why}", style="bold red", markup=False, highlight=False)
-    console.print(machine.sentence(), style="dim", markup=False, highlight=False)
+        console.print(f"{name}: not measured: {why}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+    console.print(machine.sentence(), style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def goal(figure: Figure) -> str:

@@ -19,7 +19,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where the real components of stack tests come from",
     )
 
-
     parser.addoption("--use-stack", metavar="NAME", help="a native stack that is up already, and stays up")
 
 

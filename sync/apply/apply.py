@@ -223,9 +223,7 @@ class _Batch:
         if message.prefix == MARKER_PREFIX:
             self.connection.execute(
                 self.applier.state.insert(MARKER)
-                .values(
-                    token=message.content, source_id=self.progress.id, sequence=sequence, seen_at=time.time()
-                )
+                .values(token=message.content, source_id=self.progress.id, sequence=sequence, seen_at=time.time())
                 .on_conflict_do_nothing()
             )
 

@@ -46,9 +46,7 @@ class Climb:
             self._few = documents.state.prepare(self._roots.limit(NARROW + 1))
             self._wide = documents.prepare_raise(self._roots)
 
-    def raise_from(
-        self, connection: Connection, touched: Iterable[Touched], *, most_urgent: Priority
-    ) -> None:
+    def raise_from(self, connection: Connection, touched: Iterable[Touched], *, most_urgent: Priority) -> None:
         """Owe every document whose tree holds, or held, one of these rows at this place."""
         raises = self._values(touched)
         if not raises:
@@ -67,9 +65,7 @@ class Climb:
             elif found:
                 self._documents.raise_known(connection, self.kind.id, found, why, most_urgent)
 
-    def _raise_known(
-        self, connection: Connection, raises: dict[str, Raise], most_urgent: Priority
-    ) -> None:
+    def _raise_known(self, connection: Connection, raises: dict[str, Raise], most_urgent: Priority) -> None:
         if len(raises) > NARROW:
             most_urgent = max(most_urgent, Priority.fan_out)
         by_reason: dict[Raise, list[str]] = {}
@@ -131,9 +127,7 @@ class Raising:
                 else:
                     self.climbs.setdefault(node.table, []).append(Climb(documents, registered, kind, node))
 
-    def raise_touched(
-        self, connection: Connection, touched: dict[str, list[Touched]], *, repair: bool = False
-    ) -> None:
+    def raise_touched(self, connection: Connection, touched: dict[str, list[Touched]], *, repair: bool = False) -> None:
         """Owe what these rows (by table) touch. A repair lets changes pass."""
         urgent = Priority.fan_out if repair else Priority.direct
         for table, rows in touched.items():

@@ -18,9 +18,7 @@ from sync.state.documents import Raise
 from sync.state.prepared import among
 from sync.state.registry import REFERENCE, ROW, Registered
 
-_FIND = select(ROW.c.key, ROW.c.image).where(
-    ROW.c.table_id == bindparam("t"), among(ROW.c.key, "keys")
-)
+_FIND = select(ROW.c.key, ROW.c.image).where(ROW.c.table_id == bindparam("t"), among(ROW.c.key, "keys"))
 _DELETE_ROW = delete(ROW).where(ROW.c.table_id == bindparam("b_t"), ROW.c.key == bindparam("b_k"))
 _DELETE_REFERENCE = delete(REFERENCE).where(
     REFERENCE.c.lookup_id == bindparam("b_l"),
@@ -68,9 +66,7 @@ class Fold:
         # What Debezium did not send (unchanged TOAST, a column not captured yet) stays as it is stored.
         self._put(at, {**stored, **new} if stored else new, why)
 
-    def _delete(
-        self, table: TablePlan, at: tuple[str, str], stored: Image | None, change: Change, why: Raise
-    ) -> None:
+    def _delete(self, table: TablePlan, at: tuple[str, str], stored: Image | None, change: Change, why: Raise) -> None:
         if stored is None:
             return
         if change.new_key is not None:
@@ -187,4 +183,9 @@ class Rows:
 
 
 def _row(table: int, key: str, row: Image, seen: int) -> dict[str, Any]:
-    return {"table_id": table, "key": key, "image": orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode(), "seen": seen}
+    return {
+        "table_id": table,
+        "key": key,
+        "image": orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode(),
+        "seen": seen,
+    }

@@ -15,7 +15,7 @@ from sync.cli.mapping_files import counted
 from sync.errors import SettingsError
 
 if TYPE_CHECKING:
-    from sync.evidence.parked import Parked
+    from sync.evidence.parked import Parked, Unapplied
     from sync.evidence.visible import Visible
     from sync.state.database import State
     from sync.state.registry import Registered
@@ -29,6 +29,7 @@ class Waited:
     found: Visible
     milliseconds: float
     parked: tuple[Parked, ...]
+    unapplied: tuple[Unapplied, ...]  # records that no wait can wait for
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -38,6 +39,7 @@ class Waited:
             "marker_seen": self.found.seen,
             "owed": self.found.owed,
             "parked": [{**each.to_json(), "document": called(each.document)} for each in self.parked],
+            "unapplied": [each.to_json() for each in self.unapplied],
         }
 
 
@@ -114,7 +116,7 @@ def _mark(registered: Registered) -> list[str]:
 def _wait_for(
     state: State, registered: Registered, tokens: list[str], since: float, limit: float, wanted: tuple[int, str] | None
 ) -> Waited:
-    from sync.evidence.parked import parked
+    from sync.evidence.parked import parked, unapplied
     from sync.evidence.visible import wait as wait_until_visible
 
     left = max(0.0, since + limit - time.monotonic())
@@ -122,13 +124,16 @@ def _wait_for(
     took = (time.monotonic() - since) * 1000
     with state.read() as connection:
         set_aside = tuple(parked(connection, registered.name, wanted))
-    return Waited(registered.name, found, took, set_aside)
+        lost = tuple(unapplied(connection, registered.name))
+    return Waited(registered.name, found, took, set_aside, lost)
 
 
 def _print(waited: Waited, timeout: str) -> None:
     from sync.cli.status import retry_command
 
     found = waited.found
+    for lost in waited.unapplied:
+        terminal.warn(f"{waited.mapping}: the record at {lost.position} could not be applied: {lost.reason}")
     if found.yes:
         terminal.line(f"{waited.mapping}: searchable after {waited.milliseconds:.0f} ms")
         return

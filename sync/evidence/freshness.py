@@ -19,7 +19,7 @@ HEARD_AT_LEAST_EVERY = 10.0  # seconds; heartbeats come every second
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One document type now. ``lag_seconds`` is None where nothing is known; ``trouble`` says what stands in the way."""
+    """One document type now. ``lag_seconds`` is None where nothing is known; ``trouble``: what is in the way."""
 
     mapping: str
     document: str

@@ -71,4 +71,3 @@ def wait(
         if found.yes or (found.seen and not found.owed and found.parked) or time.monotonic() >= end:
             return found
         time.sleep(LOOK_EVERY)
-

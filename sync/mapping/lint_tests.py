@@ -21,7 +21,7 @@ def check_tests(subject: Subject) -> None:
     tested = {test.document for test in mapping.tests}
     for name in mapping.documents:
         if name not in tested:
-            message = f"document {shown(name)} has no test; add one under tests: (`headrace init` writes such a one)"
+            message = f"document {shown(name)} has no test; add one under `tests:`"
             subject.warning(("documents", name), "M170", message, key=True)
 
 

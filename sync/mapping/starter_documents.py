@@ -83,7 +83,10 @@ def _relate(root: Proposed) -> None:
 
 def _parent_name(link: Link, names: set[str]) -> str:
     stem = _stem(link)
-    return _unused(singular(link.parent.name) if stem in names else stem, names)
+    if stem not in names:
+        return _unused(stem, names)
+    own = link.parent is link.child
+    return _unused(f"{stem}_{singular(link.parent.name)}" if own else singular(link.parent.name), names)
 
 
 def _stem(link: Link) -> str:
@@ -168,7 +171,8 @@ def _parent(relation: Proposed, within: str) -> Iterator[str]:
     path = f"{within}{relation.name}"
     line = f"{_capital(words(relation.name))} {_reading(relation, path)}"
     optional = relation.link is None or relation.link.is_optional or relation.table is relation.link.child
-    yield f"{{% if {path} %}}{line}{{% endif %}}" if optional else line
+    # `endif` stands alone: a template's line break goes with the tag that ends the line
+    yield from (f"{{% if {path} %}}", line, "{% endif %}") if optional else (line,)
 
 
 def _reading(relation: Proposed, path: str) -> str:

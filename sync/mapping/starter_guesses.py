@@ -22,13 +22,13 @@ TREATMENTS = {
 _TEXT_OR_NUMBER = {"text", "integer", "decimal"}
 _SECRET = re.compile(r"passw(or)?d|passwd|secret|token|api_?key|private_?key|salt$|_hash$|pwd|pin_code|cvv|cvc")
 _CONTACT = re.compile(
-    r"e_?mail|phone|mobile|\btel\b|telefon|fax|address|street|strasse|postal|postcode|zip|whatsapp|skype|twitter"
+    r"e_?mail|\bmail\b|phone|mobile|\btel\b|telefon|fax|address|street|strasse|postal|postcode|zip|whatsapp|skype|twitter"
 )
 _DOCUMENT = re.compile(
     r"passport|iban|\bbic\b|ssn|social_security|national_id|identity_(card|no|number)|id_card|tax_(id|no|number)|vat_no"
     r"|driv(ing|er)_?licen[cs]e|credit_card|card_(no|number)|\bpan\b|account_(no|number)|codice_fiscale|\bnin\b|visa_no"
 )
-_BIRTH = re.compile(r"birth|\bdob\b|geburt|nascita|\bage\b|gender|\bsex\b|religion|ethnic|nationality|marital")
+_BIRTH = re.compile(r"birth|\bborn\b|\bdob\b|geburt|nascita|\bage\b|gender|\bsex\b|religion|ethnic|nationality|marital")
 _NETWORK = re.compile(r"\bip\b|ip_addr|user_agent|mac_addr|device_id|session_id|\blat\b|\blon\b|latitude|longitude")
 _PERSON_NAME = re.compile(
     r"(full|first|last|middle|given|family|maiden|sur|fore|user|nick|display|contact|customer|client|patient|passenger"
@@ -90,7 +90,8 @@ def secret(name: str) -> bool:
 
 def privacy_class(table: str, name: str, column: LockColumn) -> str | None:
     """The class of a column that looks like personal data."""
-    kind, spread = kind_of_type(column.type), _spread(name)
+    # a domain's name says as much as a column's: email_address
+    kind, spread = kind_of_type(column.type), f"{_spread(name)} {_spread(column.type)}"
     if bare(column.type) in ("inet", "cidr", "macaddr", "macaddr8"):
         return "network"
     if column.values or kind == "boolean":

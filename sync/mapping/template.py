@@ -191,7 +191,8 @@ class Template:
         for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
             raise MappingError(f"{where}, line {node.lineno}: a text stands alone: it can neither include nor import")
         self._globals = dict(env.globals)
-        self.names = tuple(sorted(meta.find_undeclared_variables(tree) - (set(env.globals) - set(known))))
+        read = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"}
+        self.names = tuple(sorted(meta.find_undeclared_variables(tree) | (read & set(known) & set(env.globals))))
 
     def render(self, root: Row) -> str:
         """The text for one row. Raises BuildError, which names the line and no value."""

@@ -14,8 +14,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlmodel import SQLModel
 
 from sync.errors import SettingsError, StateUnreachable
-from sync.state.prepared import Prepared
 from sync.state import tables  # noqa: F401  (declares the tables)
+from sync.state.prepared import Prepared
 
 _WRITE = {"headrace_write": True}
 
@@ -32,13 +32,14 @@ class State:
         self._writing = threading.RLock()
         self._prepared: dict[int, tuple[Executable, Prepared]] = {}
         self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
-        with _ours(self.url.render_as_string(hide_password=True)):
+        self._name = self.url.render_as_string(hide_password=True)
+        with _ours(self._name):
             SQLModel.metadata.create_all(self.engine)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one moment of the state."""
-        with _ours(self.url.render_as_string(hide_password=True)), self.engine.connect() as connection, connection.begin():
+        with _ours(self._name), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -48,7 +49,7 @@ class State:
         SQLite's own waiting polls with growing pauses of up to 100 ms; a lock of the process hands over at once.
         """
         with (
-            _ours(self.url.render_as_string(hide_password=True)),
+            _ours(self._name),
             self._turn(),
             self.engine.connect().execution_options(**_WRITE) as connection,
             connection.begin(),
@@ -92,7 +93,7 @@ def _ours(where: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as exc:
-        if exc.connection_invalidated or "unable to open" in str(exc.orig) or type(exc.orig).__name__ == "OperationalError":
+        if exc.connection_invalidated or type(exc.orig).__name__ == "OperationalError":
             raise StateUnreachable(f"the state database {where} does not answer: {exc.orig}") from exc
         raise
 

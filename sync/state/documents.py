@@ -105,9 +105,7 @@ class Documents:
         new = {name: getattr(upsert.excluded, name) for name in ("owed_from", "owed_at", "priority", "cause")}
         given = [*_fresh(0, ""), *new]
         upsert = upsert.values({name: bindparam(name) for name in given})
-        self._upsert = state.prepare(
-            upsert.on_conflict_do_update(index_elements=["type_id", "key"], set_=_raised(new))
-        )
+        self._upsert = state.prepare(upsert.on_conflict_do_update(index_elements=["type_id", "key"], set_=_raised(new)))
         ensure = state.insert(DOCUMENT).values({name: bindparam(name) for name in _fresh(0, "")})
         self._ensure = state.prepare(ensure.on_conflict_do_nothing(index_elements=["type_id", "key"]))
         put = state.insert(CHUNK)
@@ -124,9 +122,7 @@ class Documents:
             for bounded in (False, True)
         }
 
-    def raise_keys(
-        self, connection: Connection, type_id: int, raises: dict[str, Raise], priority: Priority
-    ) -> None:
+    def raise_keys(self, connection: Connection, type_id: int, raises: dict[str, Raise], priority: Priority) -> None:
         """Owe these documents, new ones included."""
         if raises:
             self._upsert.run_many(
@@ -149,14 +145,18 @@ class Documents:
         return self.state.prepare(_RAISE.where(DOCUMENT.c.key.in_(keys)))
 
     def raise_found(
-        self, connection: Connection, prepared: Prepared, type_id: int, values: list[str], why: Raise, priority: Priority
+        self,
+        connection: Connection,
+        prepared: Prepared,
+        type_id: int,
+        values: list[str],
+        why: Raise,
+        priority: Priority,
     ) -> int:
         """Owe what ``prepared`` finds from these values; returns how many. One statement, however wide."""
         return prepared.run(connection, {**_why(why, priority), "b_type": type_id, "values": values}).rowcount
 
-    def raise_known(
-        self, connection: Connection, type_id: int, keys: list[str], why: Raise, priority: Priority
-    ) -> int:
+    def raise_known(self, connection: Connection, type_id: int, keys: list[str], why: Raise, priority: Priority) -> int:
         """Owe those of these documents that are known."""
         return self._raise_keys.run(connection, {**_why(why, priority), "b_type": type_id, "values": keys}).rowcount
 
@@ -257,7 +257,6 @@ class Documents:
             [{"b_id": one.id, "b_until": time.time() + seconds, "b_doubtful": doubtful} for one in owed],
         )
 
-
     def record(self, connection: Connection, settled: Sequence[Settled]) -> None:
         """Enter into the ledger what became of documents."""
         now = time.time_ns() // 1000
@@ -347,7 +346,11 @@ _CONFIRM = (
         attempts=0,
         parked=None,
         priority=case((_UP_TO_DATE, None), else_=DOCUMENT.c.priority),
-        owed_from=case((_UP_TO_DATE, None), (DOCUMENT.c.owed_from < bindparam("b_next"), bindparam("b_next")), else_=DOCUMENT.c.owed_from),
+        owed_from=case(
+            (_UP_TO_DATE, None),
+            (DOCUMENT.c.owed_from < bindparam("b_next"), bindparam("b_next")),
+            else_=DOCUMENT.c.owed_from,
+        ),
     )
 )
 _FORGET_CHUNKS = delete(CHUNK).where(CHUNK.c.document_id == bindparam("b_id"), CHUNK.c.number >= bindparam("b_chunks"))

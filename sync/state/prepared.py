@@ -7,13 +7,13 @@ from operator import itemgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import Boolean, ColumnElement, Connection, CursorResult, Dialect, Executable, bindparam
+from sqlalchemy import BindParameter, Boolean, ColumnElement, Connection, CursorResult, Dialect, Executable, bindparam
 from sqlalchemy.ext.compiler import compiles
 
 Parameters = Mapping[str, Any]
 
 
-class among(ColumnElement[bool]):  # noqa: N801  (reads like SQLAlchemy's own `in_`)
+class among(ColumnElement[bool]):
     """``column`` is one of the values of a list parameter: one bind, however long the list."""
 
     inherit_cache = True
@@ -21,7 +21,8 @@ class among(ColumnElement[bool]):  # noqa: N801  (reads like SQLAlchemy's own `i
     _is_implicitly_boolean = True  # else SQLite gets "… = 1", which no index serves
 
     def __init__(self, column: ColumnElement[Any], name: str) -> None:
-        self.column, self.bind = column, bindparam(name)
+        self.column = column
+        self.bind: BindParameter[Any] = bindparam(name)
 
 
 @compiles(among, "sqlite")
@@ -48,10 +49,10 @@ class Prepared:
         self._pick = itemgetter(*self._names) if several and self._names else None
         self._json = dialect.name == "sqlite"
 
-    def run(self, connection: Connection, parameters: Parameters | None = None) -> CursorResult[Any]:
+    def run(self, connection: Connection, parameters: Parameters | None = None) -> CursorResult[*tuple[Any, ...]]:
         return connection.exec_driver_sql(self.sql, self._bound(parameters or {}))
 
-    def run_many(self, connection: Connection, parameters: Sequence[Parameters]) -> CursorResult[Any]:
+    def run_many(self, connection: Connection, parameters: Sequence[Parameters]) -> CursorResult[*tuple[Any, ...]]:
         """Once for each; lists are not for here."""
         if self._pick is None or self._fixed:
             return connection.exec_driver_sql(self.sql, [self._bound(one) for one in parameters])

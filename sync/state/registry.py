@@ -122,7 +122,8 @@ def register(
     )
     for source, (topic, topic_id) in topics.items():
         connection.execute(insert(SOURCE).values(mapping=mapping.name, name=source, topic=topic, topic_id=topic_id))
-    source_ids = {row.name: row.id for row in connection.execute(select(SOURCE).where(SOURCE.c.mapping == mapping.name))}
+    found = connection.execute(select(SOURCE).where(SOURCE.c.mapping == mapping.name))
+    source_ids = {row.name: row.id for row in found}
     for table in made.tables.values():
         connection.execute(
             insert(TABLE).values(mapping=mapping.name, source_id=source_ids[table.source], name=table.name)

@@ -71,7 +71,7 @@ class LookupRecord(SQLModel, table=True):
 
 
 class RowRecord(SQLModel, table=True):
-    """A row's latest image, by the mapping's column names."""
+    """A row's latest image, by the mapping's column names. ``seen``: the latest snapshot that showed it."""
 
     __tablename__ = "row"
     __table_args__ = {"sqlite_with_rowid": False}
@@ -79,7 +79,7 @@ class RowRecord(SQLModel, table=True):
     table_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     key: str = Field(sa_column=Column(Text, primary_key=True))
     image: str = Field(sa_column=Column(Text, nullable=False))
-    seen: int = Field(default=0, sa_column=Column(Integer, nullable=False, default=0))  # by which snapshot, or change since
+    seen: int = Field(default=0, sa_column=Column(Integer, nullable=False, default=0))
 
 
 class ReferenceRecord(SQLModel, table=True):
@@ -159,9 +159,7 @@ class ChunkRecord(SQLModel, table=True):
     __table_args__ = (Index("chunk_hash", "hash"), {"sqlite_with_rowid": False})
 
     document_id: int = Field(
-        sa_column=Column(
-            Integer, ForeignKey("document.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-        )
+        sa_column=Column(Integer, ForeignKey("document.id", ondelete="CASCADE"), primary_key=True, autoincrement=False)
     )
     number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     hash: str

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 
@@ -26,7 +26,9 @@ import faust.streams  # noqa: E402
 from faust.transport.drivers import aiokafka as driver  # noqa: E402
 
 # The pure-Python stream acknowledges events of an earlier assignment.
-assert faust.streams._CStreamIterator is not None, "faust-streaming must be installed with its C extensions"
+assert getattr(faust.streams, "_CStreamIterator", None) is not None, (
+    "faust-streaming must be installed with its C extensions"
+)
 
 SETTINGS: dict[str, Any] = {
     "store": "memory://",
@@ -65,21 +67,21 @@ class Fetched(bytes):
         return made
 
 
-class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class _Thread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
 
-class _Consumer(driver.Consumer):  # type: ignore[misc]
+class _Consumer(driver.Consumer):
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
     async def perform_seek(self) -> None:
         """Go to where the state says we are; called on every assignment."""
         for tp in self.assignment():
-            offset = await self.app.start_offset()
+            offset = await cast(SourceApp, self.app).start_offset()
             await self.seek_wait({tp: offset})
             self._read_offset[tp] = offset or None
             self._committed_offset[tp] = offset or None
@@ -109,11 +111,11 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]
         return int(offset)
 
 
-class _Transport(driver.Transport):  # type: ignore[misc]
+class _Transport(driver.Transport):
     Consumer = _Consumer
 
 
-class SourceApp(faust.App):  # type: ignore[misc]
+class SourceApp(faust.App):
     """The Faust app of one source: one agent on its one topic.
 
     ``start_offset`` says where to begin and is asked on every assignment. ``handle`` gets the records of a

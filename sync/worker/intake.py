@@ -29,7 +29,10 @@ class Intake:
         return self.applier.reload().offset + 1
 
     def take(self, fetched: Sequence[Any]) -> None:
-        """Apply what can be applied. May be called twice with the same records. Raises Gap, Fenced, StateUnreachable."""
+        """Apply what can be applied; may be called twice with the same records.
+
+        Raises Gap, Fenced, StateUnreachable.
+        """
         records = self._held + self._decode(fetched)
         while records:
             step = records[:STEP]

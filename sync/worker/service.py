@@ -207,7 +207,7 @@ class Worker:
     def _settled(self, settled: Sequence[Settled]) -> None:
         for one in settled:
             if one.outcome == "parked":
-                log.warning("document %s of type %d is parked; `headrace status` says why", one.owed.key, one.owed.type_id)
+                log.warning("a document of type %d is parked; `headrace status` names it", one.owed.type_id)
 
 
 def _answers(topics: Topics) -> bool:

@@ -99,6 +99,7 @@ def gather(
     buckets: Collection[int] | None = None,
 ) -> Gathering:
     """Take up to ``limit`` documents of one urgency and read their rows, in this one transaction."""
+
     def read(most: int) -> list[Owed]:
         # The first statement fixes the moment that this transaction sees. It runs while the queue is locked:
         # a document that another lane released has its confirmation in that moment, so that no lane can

@@ -14,9 +14,7 @@ from sync.state.registry import REFERENCE, ROW, Registered
 
 PAGE = 10_000
 
-_BY_KEY = select(ROW.c.key, ROW.c.image).where(
-    ROW.c.table_id == bindparam("t"), among(ROW.c.key, "values")
-)
+_BY_KEY = select(ROW.c.key, ROW.c.image).where(ROW.c.table_id == bindparam("t"), among(ROW.c.key, "values"))
 _BY_REFERENCE = (
     select(REFERENCE.c.value, ROW.c.key, ROW.c.image)
     .join(ROW, (ROW.c.key == REFERENCE.c.row_key) & (ROW.c.table_id == bindparam("t")))

@@ -14,7 +14,10 @@ class Object(Protocol):
 
 
 class Store(Protocol):
-    """Each method may be called twice with the same arguments. Raises WeaviateUnreachable, OutcomeUnknown, WeaviateRefused."""
+    """Each method may be called twice with the same arguments.
+
+    Raises WeaviateUnreachable, OutcomeUnknown, WeaviateRefused.
+    """
 
     def ready(self) -> bool:
         """Whether it answers at all; asked while documents wait for it to come back."""

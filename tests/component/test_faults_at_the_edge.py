@@ -128,7 +128,7 @@ def test_raised_while_in_flight_a_document_stays_owed(world: World) -> None:
         world.log.commit(("customers", "u", {**CUSTOMER, "full_name": "Mario Bianchi"}))
         world.apply()
 
-    world.store.fault = change_meanwhile  # type: ignore[assignment]
+    world.store.fault = change_meanwhile
     world.log.commit(("flights", "u", {**FLIGHT, "status_cd": "CX"}))
     world.apply()
     world.stage.step()

@@ -1,4 +1,4 @@
-"""The worker killed at random moments, Weaviate away: afterwards the collection equals the source, object for object."""
+"""Parts killed at random moments under load: afterwards the collection equals the source, object for object."""
 
 from __future__ import annotations
 

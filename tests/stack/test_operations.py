@@ -24,7 +24,8 @@ OPERATIONS = {
     "update of a grandparent's name": "update customers set full_name = 'Zoe ' || full_name",
     "foreign key move": "update bookings set customer_id = 2 where booking_id = 9001",
     "rebooking": "update tickets set flight_id = 3 where booking_id = 9001 and seq_no = 1",
-    "child moved to another parent": "update tickets set booking_id = 9001, seq_no = 3 where booking_id = 1 and seq_no = 1",
+    "child moved to another parent": """
+        update tickets set booking_id = 9001, seq_no = 3 where booking_id = 1 and seq_no = 1""",
     "key change": """
         begin; set constraints all deferred;
         insert into bookings select 9002, 'REKEY1', customer_id, booked_at, total_amt, channel_cd

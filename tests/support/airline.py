@@ -30,7 +30,9 @@ KEYS = {
 
 def mapping(**changes: Any) -> Mapping:
     """The mapping; keyword arguments replace parts of its ``booking`` document."""
-    columns = {name: {column: {} for column in types} for name, types in TYPES.items()}
+    columns: dict[str, dict[str, dict[str, Any]]] = {
+        name: {column: {} for column in types} for name, types in TYPES.items()
+    }
     columns["customers"]["tier_cd"] = {"values": {"B": "Blue", "S": "Silver", "G": "Gold"}}
     columns["flights"]["status_cd"] = {"values": {"ON": "on time", "DL": "delayed", "CX": "cancelled"}}
     columns["tickets"]["fare_cd"] = {"values": {"Y": "economy", "J": "business"}}

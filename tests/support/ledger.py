@@ -28,5 +28,10 @@ def outcomes(state: State, document: str) -> Outcomes:
             .group_by(LEDGER.c.outcome)
         ).all()
     counted = {outcome: count for outcome, count, _ in rows}
-    names = ("written", "removed", "unchanged", "parked")
-    return Outcomes(*(counted.get(name, 0) for name in names), embedded=sum(row[2] or 0 for row in rows))
+    return Outcomes(
+        written=counted.get("written", 0),
+        removed=counted.get("removed", 0),
+        unchanged=counted.get("unchanged", 0),
+        parked=counted.get("parked", 0),
+        embedded=sum(row[2] or 0 for row in rows),
+    )

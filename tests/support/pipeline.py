@@ -64,7 +64,12 @@ class Process:
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [*dying_with_us(), *arguments], env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                [*dying_with_us(), *arguments],
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
 
     def send(self, number: signal.Signals) -> None:
@@ -113,7 +118,7 @@ class Pipeline:
 
     def create_database(self) -> None:
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
-            connection.execute(f'create database "{self.name}"')  # type: ignore[arg-type]
+            connection.execute(f'create database "{self.name}"')
 
     def load_airline(self, sizes: airline.Sizes) -> None:
         airline.ensure(self.url, sizes)
@@ -159,7 +164,7 @@ class Pipeline:
         if self.file.exists():
             self.command("remove", self.name, "--collections", "--yes", check=False)
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
-            connection.execute(f'drop database if exists "{self.name}" with (force)')  # type: ignore[arg-type]
+            connection.execute(f'drop database if exists "{self.name}" with (force)')
 
     # -- using it --------------------------------------------------------------------------------
 
@@ -171,7 +176,7 @@ class Pipeline:
 
     def sql(self, text: str) -> None:
         with self.database() as connection:
-            connection.execute(text)  # type: ignore[arg-type]
+            connection.execute(text)
 
     @cached_property
     def state(self) -> State:

@@ -69,7 +69,7 @@ class Traffic:
 
     def _some(self, connection: psycopg.Connection[Any], table: str, key: str) -> Any:
         found = connection.execute(
-            f"select {key} from {table} offset floor(%s * (select count(*) from {table})) limit 1",  # type: ignore[arg-type]
+            f"select {key} from {table} offset floor(%s * (select count(*) from {table})) limit 1",
             [self.chance.random()],
         ).fetchone()
         return found[0] if found else None
@@ -77,7 +77,9 @@ class Traffic:
     def _amount(self, connection: psycopg.Connection[Any]) -> int:
         booking = self._some(connection, "bookings", "booking_id")
         amount = self.chance.randrange(1, 900_000)
-        return connection.execute("update bookings set total_amt = %s where booking_id = %s", [amount, booking]).rowcount
+        return connection.execute(
+            "update bookings set total_amt = %s where booking_id = %s", [amount, booking]
+        ).rowcount
 
     def _status(self, connection: psycopg.Connection[Any]) -> int:
         flight = self._some(connection, "flights", "flight_id")
@@ -148,7 +150,10 @@ class Traffic:
         rows = connection.execute(
             "update bookings set total_amt = total_amt + 1 where booking_id %% 7 = %s", [step]
         ).rowcount
-        return rows + connection.execute("update flights set dist_nm = dist_nm + 1 where flight_id %% 7 = %s", [step]).rowcount
+        return (
+            rows
+            + connection.execute("update flights set dist_nm = dist_nm + 1 where flight_id %% 7 = %s", [step]).rowcount
+        )
 
     def _truncate(self, connection: psycopg.Connection[Any]) -> int:
         connection.execute("truncate tickets")

@@ -106,7 +106,7 @@ def test_a_problem_of_the_tree_is_the_documents_reason() -> None:
     gathered = gather(made, twice, "7", "booking")
     assert gathered is not None
     spoilt = type(gathered)(gathered.table, gathered.key, gathered.image, {}, BuildError("reason"))
-    with pytest.raises(BuildError, match="^reason$"):
+    with pytest.raises(BuildError, match=r"^reason$"):
         Builder(made, made.documents["booking"]).build(spoilt)
 
 
@@ -133,8 +133,9 @@ documents:
 
 
 def test_without_a_template_every_row_is_a_sentence_of_its_labels() -> None:
-    order = {"id": 1, "placed_on": "2026-03-01", "total": 48950, "note": None, "bag": None, "who": "M", "passport": "x"}
-    lines = [{"order_id": 1, "no": 2, "product": "pen"}, {"order_id": 1, "no": 1, "product": None}]
+    order: dict[str, Any] = {"id": 1, "placed_on": "2026-03-01", "total": 48950, "note": None, "bag": None}
+    order |= {"who": "M", "passport": "x"}
+    lines: list[dict[str, Any]] = [{"order_id": 1, "no": 2, "product": "pen"}, {"order_id": 1, "no": 1, "product": None}]
     built = build_one(plan_of(PLAIN), {"orders": [order], "lines": lines}, "1")
     assert built.title == "Rush order 1"
     assert built.text == (

@@ -1,4 +1,4 @@
-"""`headrace apply` and `remove`: all or nothing, nobody's things taken, nothing forgotten. Components are fakes here."""
+"""`headrace apply` and `remove`: all or nothing, nobody's things taken, nothing forgotten. The outside is a fake."""
 
 from __future__ import annotations
 

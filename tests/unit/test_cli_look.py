@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 import requests
+from pydantic import SecretStr
 
 from sync.cli.init import samples
 from sync.cli.source_rows import WHOLE_TABLE, SourceRows, TooMany
@@ -132,7 +133,7 @@ def test_rows_are_treated_as_the_connector_treats_them() -> None:
     # The token is the one that Debezium 3.6.1 wrote into a topic for this value and salt.
     mapping = _mapping({"id": {}, "name": {"pii": "n"}, "pass": {"pii": "p"}})
     database = FakeDatabase({"public.people": [{"id": 1, "name": "Maria", "pass": "YA1"}]})
-    rows = SourceRows(plan(mapping, None), {"people": database}, Settings(privacy_salt="pepper"))  # type: ignore[dict-item, arg-type]
+    rows = SourceRows(plan(mapping, None), {"people": database}, Settings(privacy_salt=SecretStr("pepper")))  # type: ignore[dict-item]
     (_, image), *_ = rows.find("people", ("id",), ["1"])["1"]
     assert image["name"] == "M"
     assert image["pass"] == "3b656e8419a2252d11e9df33900848bc37080d492b2e1f9b612fb98c5b3bb8ca"

@@ -11,23 +11,12 @@ import pytest
 from sqlalchemy import insert, update
 
 from sync.state.documents import Documents, Priority, Raise
-from sync.state.registry import DOCUMENT, LEDGER, MARKER, SOURCE, TERMS, next_sequence
+from sync.state.registry import DEAD_LETTER, DOCUMENT, LEDGER, MARKER, SOURCE, TERMS, next_sequence
 from tests.support.command import Command
 from tests.support.world import World
 
-FIELDS = [
-    "mapping",
-    "document",
-    "collection",
-    "state",
-    "owed",
-    "parked",
-    "documents",
-    "objects",
-    "position",
-    "lag_seconds",
-    "trouble",
-]
+NAMED = ["mapping", "document", "collection", "state"]
+FIELDS = [*NAMED, "owed", "parked", "documents", "objects", "position", "lag_seconds", "trouble"]
 SECRET = "postgresql://me:hunter2@127.0.0.1:1/airline"
 
 
@@ -96,6 +85,19 @@ def test_status_is_unknown_when_nothing_was_heard_and_the_exit_code_is_still_goo
 def test_status_shows_what_is_in_the_way(headrace: Command, airline: World) -> None:
     heard(airline, trouble="the topic was made anew")
     assert "airline: the topic was made anew" in headrace("status").out
+
+
+def test_a_record_that_could_not_be_applied_is_shown_wherever_freshness_is(
+    headrace: Command, airline: World, log: Log
+) -> None:
+    with airline.state.write() as connection:
+        values = {"mapping": "airline", "source": "airline", "epoch": 1, "offset_": 70, "reason": "not JSON"}
+        connection.execute(insert(DEAD_LETTER).values(**values, found_at=1_700_000_000.0))
+    out = headrace("status").out
+    assert "records that could not be applied" in out
+    assert "airline.airline, position 1:70, since 2023-11-14 22:13:20 UTC\n  not JSON" in out
+    assert headrace("status", "--json").json[0]["trouble"] == "not applied: 1:70 not JSON"
+    assert "the record at 1:70 could not be applied: not JSON" in headrace("wait", "airline").err
 
 
 def test_a_mapping_that_is_not_applied_is_met_with_the_nearest(headrace: Command, airline: World) -> None:

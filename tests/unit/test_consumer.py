@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from importlib.metadata import version
 
+import faust
 import pytest
 from faust.transport import consumer as faust_consumer
 from faust.transport.drivers import aiokafka as driver
@@ -28,8 +29,8 @@ def test_the_versions_are_those_that_were_read() -> None:
         (driver.Consumer, "_add_gap"),
         (driver.Consumer, "_new_offset"),
         (driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
-        (consumer.faust.App, "_new_transport"),
-        (consumer.faust.App, "_consumer_wait_empty"),
+        (faust.App, "_new_transport"),
+        (faust.App, "_consumer_wait_empty"),
     ],
 )
 def test_what_is_overridden_exists(owner: type, name: str) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from sync.mapping.harness import Result, run
-from tests.support.plans import mapping_of, plan
+from sync.mapping.plan import plan
+from tests.support.plans import mapping_of
 
 SHOP = """
 privacy: {name: mask, contact: drop, document: hash}

@@ -211,7 +211,9 @@ def test_null_and_absent_join_nothing() -> None:
 values = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(max_size=9), st.decimals(),
     st.dates(), st.datetimes(), st.times(), st.timedeltas(), st.uuids(),
-    st.recursive(st.text(max_size=3) | st.integers() | st.floats(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)),
+    st.recursive(
+        st.text(max_size=3) | st.integers() | st.floats(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+    ),
 )  # fmt: skip
 TABLES = {name: table({}, name) for name in sorted({case[0] for case in SAME})} | {"unknown": table({})}
 

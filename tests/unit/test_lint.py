@@ -644,7 +644,7 @@ def test_a_document_without_a_test_is_a_warning() -> None:
     text = TEXT[: TEXT.index("  - name: a delayed flight")]
     assert [str(f) for f in findings(text)] == [
         f"airline.yml:{line('  flight:' + chr(10) + '    root')}:3 M170 warning document flight has no test;"
-        " add one under tests: (`headrace init` writes such a one)"
+        " add one under `tests:`"
     ]
 
 

@@ -106,9 +106,9 @@ def test_the_airline_with_words_exchanged_is_answered(data: st.DataObject) -> No
 
 PIECES = re.findall(
     r"\S+|  ",
-    """{{ }} {% %} {# for t in tickets if else endfor endif set = customer . pnr email | map ( ) attribute ' join macro call x
-    [ ] 0 self loop __class__ ~ not is defined filter upper with namespace , import block raw""",
-) + [" "]
+    """  {{ }} {% %} {# for t in tickets if else endfor endif set = customer . pnr email | map ( ) attribute ' join
+    macro call x [ ] 0 self loop __class__ ~ not is defined filter upper with namespace , import block raw""",
+)
 SPOTS = (
     "owner: {team: Reservations DBA, contact: res-dba@example.com}",
     'source: {connector: postgres, url: "${AIRLINE_URL}", schema: public}',

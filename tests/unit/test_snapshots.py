@@ -39,7 +39,9 @@ def test_a_completed_snapshot_without_the_tables_own_success_sweeps_nothing(stat
 
 def test_a_table_that_no_notice_named_is_not_swept() -> None:
     snapshot, _ = run(
-        notice("STARTED"), notice("TABLE_SCAN_COMPLETED", table="public.flights", status="SUCCEEDED"), notice("COMPLETED")
+        notice("STARTED"),
+        notice("TABLE_SCAN_COMPLETED", table="public.flights", status="SUCCEEDED"),
+        notice("COMPLETED"),
     )
     assert not snapshot.sweepable("public.bookings")
 

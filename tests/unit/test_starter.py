@@ -130,6 +130,18 @@ def test_a_child_that_can_only_be_one_is_one() -> None:
     assert (profile.one, profile.by) == ("profiles", {"id": "employee_id"})
 
 
+def test_a_table_that_points_at_itself_has_its_parent_under_another_name() -> None:
+    mapping = checked(AWKWARD).accepted()
+    assert mapping.documents["employee"].with_["manager"].by == "manager_id"
+
+
+def test_a_parent_that_may_be_missing_leaves_no_trace_in_the_text() -> None:
+    mapping = checked(AWKWARD).accepted()
+    text = mapping.documents["employee"].text or ""
+    assert "{% if manager %}\nManager {{ manager.id }}" in text
+    assert all(line == "{% endif %}" for line in text.splitlines() if "endif" in line)
+
+
 def test_an_enum_becomes_codes_with_words_to_review() -> None:
     mapping = checked(SHOP).accepted()
     assert mapping.tables["orders"].columns["status"].values == {"new": "new", "in_transit": "in transit", "NO": "no"}
@@ -216,7 +228,8 @@ def test_tables_of_another_schema_keep_it() -> None:
         ("x", "e_mail", "text", "contact"), ("x", "email_verified", "boolean", None), ("x", "ip", "text", "network"),
         ("x", "ship_to", "text", None), ("x", "client_ip", "inet", "network"), ("x", "zip", "integer", "contact"),
         ("x", "passportNo", "text", "document"), ("x", "dateOfBirth", "date", "birth"), 
-        ("x", "iban", "text", "document"),
+        ("x", "iban", "text", "document"), ("x", "mail", "text", "contact"), ("x", "primary", "email_address", "contact"),
+        ("x", "born", "date", "birth"),
         ("x", "first_name", "citext", "personal"), ("x", "page", "integer", None), ("x", "tip", "numeric", None),
     ],
 )  # fmt: skip

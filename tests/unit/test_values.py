@@ -78,7 +78,9 @@ READS: list[tuple[dict[str, Any], str | None, Any, str]] = [
 
 
 @pytest.mark.parametrize(("words", "database_type", "value", "text"), READS)
-def test_values_read_as_the_mapping_says(words: dict[str, Any], database_type: str | None, value: Any, text: str) -> None:
+def test_values_read_as_the_mapping_says(
+    words: dict[str, Any], database_type: str | None, value: Any, text: str
+) -> None:
     assert reads(column_plan(words, database_type), value) == text
 
 
