@@ -78,14 +78,15 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = frozenset(options.only.split(","))
     if unknown := wanted - set(NAMES):
         parser.error(f"--only: there is no {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    # Stopped from outside, it still takes its stack down.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     where = machine()
     run = Run(wanted, quick=options.quick, console=Console(stderr=True))
     try:
         run.measure()
     except (NotMeasured, HeadraceError, StackFailed) as exc:
         run.missing["everything after"] = str(exc)
+    except KeyboardInterrupt:  # the stack is down by now; what was measured is worth telling
+        run.missing["everything after"] = "interrupted"
     content = report.to_json(where, run.figures, run.missing, quick=options.quick)
     if options.json != "-":
         report.show(Console(), where, run.figures, run.missing)

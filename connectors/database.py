@@ -66,6 +66,15 @@ def open_database(connector: str, url: str, schema: str | None = None) -> Databa
         from connectors.postgres.database import Postgres
 
         return Postgres(url, schema or "public")
+    if connector == "mariadb":
+        from connectors.mariadb.database import MariaDB
+
+        return MariaDB(url, schema)
+    if connector == "mysql":
+        from connectors.mysql.database import MySQL
+
+        return MySQL(url, schema)
     raise MappingError(
-        f"sources of kind {connector} are not supported yet", advice="Supported now: `connector: postgres`."
+        f"sources of kind {connector} are not supported yet",
+        advice="Supported now: `connector: postgres`, `mariadb` or `mysql`.",
     )

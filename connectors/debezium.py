@@ -43,10 +43,7 @@ def configuration(
 def _captured(tables: Sequence[CapturedTable], settings: Settings) -> dict[str, str]:
     """Only listed columns; what is private leaves the connector cut or hashed."""
     found = {
-        "table.include.list": ",".join(exactly(table.schema, table.table) for table in tables),
-        "column.include.list": ",".join(
-            exactly(table.schema, table.table, column) for table in tables for column in table.columns
-        ),
+        **listed(tables),
         # The first part of our own messages' prefix: other applications' messages stay out.
         "message.prefix.include.list": f"{MESSAGE_PREFIX}.*",
     }
@@ -57,6 +54,16 @@ def _captured(tables: Sequence[CapturedTable], settings: Settings) -> dict[str, 
     if keyed := ";".join(_message_key(table) for table in tables if table.key and not table.key_is_primary):
         found["message.key.columns"] = keyed
     return found
+
+
+def listed(tables: Sequence[CapturedTable]) -> dict[str, str]:
+    """The tables and columns that leave the database at all."""
+    return {
+        "table.include.list": ",".join(exactly(table.schema, table.table) for table in tables),
+        "column.include.list": ",".join(
+            exactly(table.schema, table.table, column) for table in tables for column in table.columns
+        ),
+    }
 
 
 def _treated(tables: Sequence[CapturedTable], treatment: str) -> str:

@@ -27,12 +27,15 @@ from connectors.change import (
     TransactionEnd,
     Truncate,
 )
+from connectors.positions import binlog_position
 from connectors.unsent import may_hold_placeholder, take_out_placeholders
 
 Headers = Iterable[tuple[str, bytes | None]] | None
 
+MARKER_TABLE = "headrace_marker"  # whose rows are our messages where a database has none of its own
 NEW_KEY, OLD_KEY = "__debezium.newkey", "__debezium.oldkey"
 _OPERATIONS = {each.value: each for each in Operation}
+_MARKED = frozenset({"mariadb", "mysql"})
 _INITIAL_SNAPSHOT = frozenset({"true", "first", "first_in_data_collection", "last_in_data_collection", "last"})
 
 
@@ -75,6 +78,8 @@ def _change(key: bytes | None, raw: bytes, body: dict[str, Any], headers: Header
     image = before if operation is Operation.delete else after
     if not isinstance(image, dict) and (operation is not Operation.delete or key is None):
         raise _Unreadable(f"a change with operation {operation.value} has no row")
+    if source.get("table") == MARKER_TABLE and source.get("connector") in _MARKED and image is after and after:
+        return _marker_row(body, source, after, offset)
     new_key = old_key = None
     if headers:
         for name, content in headers:
@@ -119,6 +124,15 @@ def _message(body: dict[str, Any], offset: int) -> Record:
         raise _Unreadable("a logical message's content is no base64 of UTF-8") from None
     return Message(
         offset, _committed_at(source), str(message["prefix"]), content, _position(source), _transaction(body)
+    )
+
+
+def _marker_row(body: dict[str, Any], source: dict[str, Any], row: dict[str, Any], offset: int) -> Record:
+    if source.get("snapshot") in _INITIAL_SNAPSHOT:
+        return Heartbeat(offset, 0)  # a row that a snapshot shows says nothing about what was committed before it
+    # The row knows the microsecond, the log's own time only the second.
+    return Message(
+        offset, int(row["written_us"]), str(row["prefix"]), str(row["content"]), _position(source), _transaction(body)
     )
 
 
@@ -200,13 +214,14 @@ def _transaction_id(identity: str) -> str:
 
 
 def _position(source: dict[str, Any]) -> tuple[int, ...] | None:
-    """The place in the database's own log: for PostgreSQL (last commit's LSN, this record's LSN).
+    """The place in the database's own log; `connectors.positions` says which of two is the earlier one.
 
-    LSNs alone are not ordered across transactions (the one that commits first may have begun last);
-    `sequence` is, see Debezium's PostgreSQL connector, "source.sequence".
+    PostgreSQL: (last commit's LSN, this record's LSN). LSNs alone are not ordered across transactions (the one that
+    commits first may have begun last); `sequence` is, see Debezium's PostgreSQL connector, "source.sequence".
     """
     sequence = source.get("sequence")
     if not sequence:
-        return None
+        gtid = source.get("gtid")
+        return binlog_position(gtid, source) if gtid else None
     first, second = orjson.loads(sequence)
     return int(first or 0), int(second or 0)

@@ -12,6 +12,7 @@ import orjson
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from sync.demo import words
 from sync.demo.airline import Sizes
@@ -142,7 +143,7 @@ class Screen:
 
     def say(self, sentence: str) -> None:
         self._close()
-        self._console.print(f"[dim]›[/dim] {sentence}", highlight=False)
+        self._console.print(Text("› ", "dim").append(sentence, "default not dim"))
 
     def loading(self, now: Loading, rows: int) -> None:
         if self._progress is None:

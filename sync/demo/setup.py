@@ -32,6 +32,7 @@ LOOK_EVERY = 0.1
 class Loading:
     """How far a first load is. ``offset`` is the position applied in the source's topic."""
 
+    heard: bool  # this run's worker has heard of the source
     loaded: bool
     offset: int
     documents: int
@@ -40,7 +41,7 @@ class Loading:
 
     @property
     def done(self) -> bool:
-        return self.loaded and self.owed == 0
+        return self.heard and self.loaded and self.owed == 0
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Stage:
     children: Children
     rows: int
     log_folder: Path
+    started_at: float  # of the worker, seconds since 1970
 
 
 def state_folder() -> Path:
@@ -95,9 +97,10 @@ def stage(sizes: airline.Sizes, *, keep: bool, fresh: bool, say: Callable[[str],
             children.start("embedder", "embedder", "--host", str(where.hostname), "--port", str(where.port))
             say(f"applying {MAPPING_FILE.relative_to(CHECKOUT)}")
             children.call("apply", str(MAPPING_FILE), "--auto-approve")
+            started_at = time.time()
             children.start("run", "run")
             state = State(settings["HEADRACE_STATE_URL"])
-            yield Stage(url, _settings(settings), state, children, airline.count(url), folder)
+            yield Stage(url, _settings(settings), state, children, airline.count(url), folder, started_at)
         finally:
             # A second Ctrl-C must not leave half of it running.
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -136,10 +139,12 @@ def _interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def loading(connection: Connection) -> Loading:
-    """How far the first load is, as the state has it."""
-    loaded, offset = connection.execute(
-        select(func.min(SOURCE.c.loaded), func.min(SOURCE.c.offset_)).where(SOURCE.c.mapping == MAPPING)
+def loading(connection: Connection, since: float) -> Loading:
+    """How far the first load is, as the state has it; ``since`` is when this run's worker was started."""
+    loaded, offset, heard_at = connection.execute(
+        select(func.min(SOURCE.c.loaded), func.min(SOURCE.c.offset_), func.min(SOURCE.c.heard_at)).where(
+            SOURCE.c.mapping == MAPPING
+        )
     ).one()
     documents, written, owed = connection.execute(
         select(
@@ -150,7 +155,7 @@ def loading(connection: Connection) -> Loading:
         .join(TYPE, TYPE.c.id == DOCUMENT.c.type_id)
         .where(TYPE.c.mapping == MAPPING, TYPE.c.name != TERMS)
     ).one()
-    return Loading(bool(loaded), -1 if offset is None else offset, documents, written, owed)
+    return Loading((heard_at or 0) > since, bool(loaded), -1 if offset is None else offset, documents, written, owed)
 
 
 def await_first_load(stage: Stage, told: Callable[[Loading], None]) -> Loading:
@@ -160,7 +165,7 @@ def await_first_load(stage: Stage, told: Callable[[Loading], None]) -> Loading:
     while True:
         stage.children.check()
         with stage.state.read() as connection:
-            now = loading(connection)
+            now = loading(connection, stage.started_at)
         told(now)
         if now.done:
             return now

@@ -7,6 +7,7 @@ for every near_text or hybrid query) and OpenAI's (`POST /v1/embeddings`, `GET /
 from __future__ import annotations
 
 import base64
+import os
 import socket
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -128,7 +129,7 @@ def serve(host: str = "127.0.0.1", port: int = 8090, embedder: Embedder | None =
         listener = socket.create_server((host, port), backlog=256)
     except OSError as error:
         raise SettingsError(
-            f"the embedder cannot listen on {host}:{port} ({error.strerror})",
+            f"the embedder cannot listen on {host}:{port} ({os.strerror(error.errno or 0)})",
             advice="Another `headrace embedder` may run there; choose with --port and HEADRACE_EMBEDDER_URL.",
         ) from error
     config = uvicorn.Config(app(embedder or LocalEmbedder()), log_level="warning", access_log=False)

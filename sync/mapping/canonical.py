@@ -139,7 +139,8 @@ def canonicalizer(
 
 
 def _integer(value: Any) -> str | None:
-    return str(value) if type(value) is int else _number(value)
+    # Beyond 64 bits, Python may refuse to write an integer out; an image holds such a one as text anyway.
+    return str(value) if type(value) is int and -(2**63) <= value < 2**63 else _number(value)
 
 
 def _number(value: Any) -> str | None:
@@ -169,6 +170,8 @@ def _time(value: Any) -> str | None:
 def _any_text(value: Any) -> str | None:
     if type(value) is str:
         return value
+    if type(value) is int:
+        return _integer(value)
     if value is None or (type(value) is dict and "$cut" in value):
         return None
     if isinstance(value, bool):

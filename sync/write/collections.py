@@ -149,7 +149,7 @@ def _facts(schema: dict[str, Any]) -> dict[str, Any]:
             facts[f"{at}: searchable"] = one.get("indexSearchable", True)
     for vector, config in schema.get("vectorConfig", {}).items():
         facts[f"vector {vector}: index"] = config.get("vectorIndexType")
-        facts[f"vector {vector}: distance"] = config.get("vectorIndexConfig", {}).get("distance", "cosine")
+        facts[f"vector {vector}: distance"] = config.get("vectorIndexConfig", {}).get("distance")
         for module, settings in config.get("vectorizer", {}).items():
             facts[f"vector {vector}: vectorizer"] = module
             for key in ("inferenceUrl", "baseURL", "model", "properties"):

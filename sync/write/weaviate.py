@@ -21,6 +21,7 @@ from weaviate import WeaviateClient, connect_to_custom  # isort: skip
 from weaviate.classes.init import AdditionalConfig, Auth, Timeout  # isort: skip
 from weaviate.classes.query import Filter, MetadataQuery  # isort: skip
 from weaviate.config import GrpcConfig  # isort: skip
+from weaviate.exceptions import UnexpectedStatusCodeError  # isort: skip
 
 from sync.write.outcome import Calls, asking, of_object  # isort: skip
 
@@ -227,11 +228,14 @@ class Weaviate:
             self.client.collections.create_from_dict(schema)
 
     def schema(self, name: str) -> dict[str, Any] | None:
-        """A collection's schema in the same form, or None. An alias has none of its own."""
+        """A collection's schema as Weaviate tells it, in the same form, or None. An alias has none of its own."""
         with asking(f"read the schema of {name}"):
-            if self.alias(name) is not None or not self.client.collections.exists(name):
-                return None
-            return self.client.collections.export_config(name).to_dict()
+            # Not export_config: what that gives names some settings otherwise than what was sent.
+            answer = cast(Any, self.client._connection.get(f"/schema/{name}"))
+            if answer.status_code not in (200, 404):
+                raise UnexpectedStatusCodeError(f"read the schema of {name}", answer)
+        found: dict[str, Any] | None = answer.json() if answer.status_code == 200 else None
+        return found if found and found["class"] == name else None
 
     def collections(self) -> list[str]:
         """The names of all collections, other people's included."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sync.errors import BuildError
 from sync.mapping.assemble import Gathered, Many, MemoryRows, assemble
-from tests.support.plans import build_one, gather, plan_of
+from tests.support.plans import Given, build_one, gather, plan_of
 
 SHOP = """
 tables:
@@ -70,7 +70,8 @@ def keys(relation: Many) -> list[str]:
 
 def test_a_parent_is_found_by_its_key_and_may_be_missing() -> None:
     made = plan_of(SHOP)
-    rows: dict[str, list[dict[str, Any]]] = {"orders": [order(1, customer=5), order(2, customer=6), order(3)], "customers": [{"id": 5, "name": "A"}]}
+    orders = [order(1, customer=5), order(2, customer=6), order(3)]
+    rows: Given = {"orders": orders, "customers": [{"id": 5, "name": "A"}]}
     customer = tree(gather(made, rows, "1")).relatives["customer"]
     assert isinstance(customer, Gathered)
     assert (customer.key, customer.image["name"]) == ("5", "A")
@@ -80,14 +81,15 @@ def test_a_parent_is_found_by_its_key_and_may_be_missing() -> None:
 
 def test_the_root_must_exist_and_pass_its_where() -> None:
     made = plan_of(SHOP)
-    rows: dict[str, list[dict[str, Any]]] = {"orders": [order(1), order(2, gone_at="2026-01-01")]}
+    rows: Given = {"orders": [order(1), order(2, gone_at="2026-01-01")]}
     assert gather(made, rows, "1") is not None
     assert gather(made, rows, "2") is None
     assert gather(made, rows, "3") is None
 
 
 def test_order_is_typed_and_null_comes_last_in_both_directions() -> None:
-    rows: dict[str, list[dict[str, Any]]] = {"orders": [order(1)], "lines": [line(1, 1, "9"), line(1, 2, None), line(1, 3, "10.5"), line(1, 10, "9.0")]}
+    lines = [line(1, 1, "9"), line(1, 2, None), line(1, 3, "10.5"), line(1, 10, "9.0")]
+    rows: Given = {"orders": [order(1)], "lines": lines}
     descending = plan_of(SHOP.replace("limit: 3", "limit: 9"))
     assert keys(many(gather(descending, rows, "1"), "lines")) == ["[1,3]", "[1,1]", "[1,10]", "[1,2]"]
     ascending = plan_of(SHOP.replace("[-qty]", "qty").replace("limit: 3", "limit: 9"))
@@ -95,14 +97,14 @@ def test_order_is_typed_and_null_comes_last_in_both_directions() -> None:
 
 
 def test_limit_cuts_after_ordering_and_count_is_from_before() -> None:
-    rows: dict[str, list[dict[str, Any]]] = {"orders": [order(1)], "lines": [line(1, n, n) for n in range(1, 8)]}
+    rows: Given = {"orders": [order(1)], "lines": [line(1, n, n) for n in range(1, 8)]}
     relation = many(gather(plan_of(SHOP), rows, "1"), "lines")
     assert (keys(relation), relation.count) == (["[1,7]", "[1,6]", "[1,5]"], 7)
 
 
 def test_the_first_in_order_is_the_one() -> None:
     made = plan_of(SHOP)
-    rows: dict[str, list[dict[str, Any]]] = {
+    rows: Given = {
         "orders": [order(1)],
         "lines": [line(1, 1, product="P")],
         "prices": [
@@ -119,7 +121,7 @@ def test_the_first_in_order_is_the_one() -> None:
 def test_several_rows_where_one_is_meant_stop_that_document_only() -> None:
     made = plan_of(SHOP.replace(", order: [-valid_from], where: {lang: it}", ""))
     prices = [{"id": n, "product": "P", "valid_from": None, "lang": "it"} for n in (1, 2)]
-    rows: dict[str, list[dict[str, Any]]] = {"orders": [order(1), order(2)], "lines": [line(1, 1, product="P"), line(2, 1)], "prices": prices}
+    rows: Given = {"orders": [order(1), order(2)], "lines": [line(1, 1, product="P"), line(2, 1)], "prices": prices}
     with pytest.raises(BuildError, match=r'relation "lines.price" means one row of "prices" and finds 2'):
         build_one(made, rows, "1")
     assert build_one(made, rows, "2").text
@@ -127,7 +129,7 @@ def test_several_rows_where_one_is_meant_stop_that_document_only() -> None:
 
 def test_a_polymorphic_relation_is_followed_only_when_the_row_says_so() -> None:
     made = plan_of(SHOP)
-    rows: dict[str, list[dict[str, Any]]] = {
+    rows: Given = {
         "orders": [order(1, owner_type="Person", owner_id=5), order(2, owner_type="Company", owner_id=5)],
         "customers": [{"id": 5, "name": "A"}],
     }
@@ -156,7 +158,7 @@ CONDITIONS = [
 @pytest.mark.parametrize(("where", "expected"), CONDITIONS)
 def test_conditions_compare_by_type(where: str, expected: list[int]) -> None:
     made = plan_of(SHOP.replace("order: [-qty]", f"order: no\n        where: {where}").replace("limit: 3", "limit: 9"))
-    rows: dict[str, list[dict[str, Any]]] = {"orders": [order(1)], "lines": [line(1, n, None if n == 4 else n) for n in (1, 2, 3, 4)]}
+    rows: Given = {"orders": [order(1)], "lines": [line(1, n, None if n == 4 else n) for n in (1, 2, 3, 4)]}
     assert keys(many(gather(made, rows, "1"), "lines")) == [f"[1,{n}]" for n in expected]
 
 
@@ -169,7 +171,7 @@ def test_instants_are_compared_and_ordered_as_instants() -> None:
         """
     )
     times = ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z", "infinity", "2026-01-01T00:00:01Z", None, "-infinity"]
-    rows: dict[str, list[dict[str, Any]]] = {"a": [{"id": 1}], "b": [{"id": n, "a": 1, "at": at} for n, at in enumerate(times)]}
+    rows: Given = {"a": [{"id": 1}], "b": [{"id": n, "a": 1, "at": at} for n, at in enumerate(times)]}
     assert keys(many(gather(made, rows, "1"), "bs")) == ["2", "3", "1"]
 
 
@@ -180,7 +182,7 @@ def test_null_joins_nothing_not_even_null() -> None:
         documents: {a: {root: a, with: {bs: {many: b, by: {x: x}, order: id}}}}
         """
     )
-    rows: dict[str, list[dict[str, Any]]] = {"a": [{"id": 1, "x": None}], "b": [{"id": 2, "x": None}]}
+    rows: Given = {"a": [{"id": 1, "x": None}], "b": [{"id": 2, "x": None}]}
     assert many(gather(made, rows, "1"), "bs").rows == []
 
 
@@ -194,7 +196,8 @@ def test_keys_of_different_types_and_spellings_join() -> None:
         documents: {a: {root: a, with: {b: {one: b, by: ref}, c: {one: c, by: code}}}}
         """
     )
-    rows: dict[str, list[dict[str, Any]]] = {"a": [{"id": 1, "ref": "7.00", "code": "ab "}], "b": [{"id": "7"}], "c": [{"code": " Ab", "word": "x"}]}
+    rows: Given = {"a": [{"id": 1, "ref": "7.00", "code": "ab "}], "b": [{"id": "7"}]}
+    rows = {**rows, "c": [{"code": " Ab", "word": "x"}]}
     found = tree(gather(made, rows, "1")).relatives
     assert isinstance(found["b"], Gathered)
     # The row keeps its own key; only joins read it normalised.
@@ -209,7 +212,7 @@ def test_a_root_whose_key_is_normalised_is_found_by_its_own_key() -> None:
         documents: {c: {root: c}}
         """
     )
-    rows: dict[str, list[dict[str, Any]]] = {"c": [{"code": "ab"}, {"code": "AB"}]}
+    rows: Given = {"c": [{"code": "ab"}, {"code": "AB"}]}
     assert tree(gather(made, rows, "ab")).image == {"code": "ab"}
     assert tree(gather(made, rows, "AB")).image == {"code": "AB"}
 
@@ -248,7 +251,7 @@ class Counting:
 
 def test_a_batch_asks_once_per_place_in_the_tree() -> None:
     made = plan_of(SHOP)
-    rows: dict[str, list[dict[str, Any]]] = {
+    rows: Given = {
         "orders": [order(n, customer=n % 3) for n in range(50)],
         "customers": [{"id": n, "name": "x"} for n in range(3)],
         "lines": [line(n, 1, product="P") for n in range(50)],

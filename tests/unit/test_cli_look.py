@@ -192,7 +192,7 @@ def test_a_table_that_may_not_be_read_is_told_and_left(capsys: pytest.CaptureFix
     def refuse(*_: object) -> None:
         raise SourceRefused("permission denied for table t")
 
-    found = samples(SimpleNamespace(sample=refuse), _locked(st="character(1)"))  # type: ignore[arg-type]
+    found = samples(SimpleNamespace(sample=refuse), _locked(st="character(1)"))
     assert found == {}
     assert "permission denied" in capsys.readouterr().err
 

@@ -95,7 +95,7 @@ def test_a_record_that_could_not_be_applied_is_shown_wherever_freshness_is(
         connection.execute(insert(DEAD_LETTER).values(**values, found_at=1_700_000_000.0))
     out = headrace("status").out
     assert "records that could not be applied" in out
-    assert "airline.airline, position 1:70, since 2023-11-14 22:13:20 UTC\n  not JSON" in out
+    assert "airline, source airline, position 1:70, since 2023-11-14 22:13:20 UTC\n  not JSON" in out
     assert headrace("status", "--json").json[0]["trouble"] == "not applied: 1:70 not JSON"
     assert "the record at 1:70 could not be applied: not JSON" in headrace("wait", "airline").err
 

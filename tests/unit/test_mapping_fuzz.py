@@ -19,7 +19,7 @@ LOCK = load(AIRLINE).lock
 LINES = TEXT.splitlines()
 TOKENS = sorted(set(re.findall(r"[A-Za-z_]+|[{}\[\]:,|\"'#&*!%-]|\d+", TEXT)))
 LINE = re.compile(r"[^\n]*:\d+:\d+ M\d\d\d (error|warning) [^\n]+")
-quickly = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SCALARS = st.one_of(
     st.sampled_from(

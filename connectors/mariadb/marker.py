@@ -1,0 +1,101 @@
+"""Markers and heartbeats in MariaDB's own log: rows of one small table of ours, for it has no logical messages.
+
+`connectors.envelope` reads their changes as Messages, so that the rest of the path sees what PostgreSQL shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from connectors.captured import CapturedTable
+from connectors.envelope import MARKER_TABLE
+from connectors.mariadb.address import Address, quoted
+from connectors.names import HEARTBEAT_PREFIX, MARKER_PREFIX, Names
+from sync.errors import SourceRefused
+
+COMMENT = "headrace: markers and heartbeats of change capture"
+_COLUMNS = ("name", "prefix", "content", "written_us")
+# Microseconds since 1970 by the server's clock: its log keeps whole seconds only. Counted in UTC, for a local hour
+# comes twice in autumn.
+_NOW = "timestampdiff(microsecond, '1970-01-01', utc_timestamp(6))"
+
+
+def captured(schema: str) -> CapturedTable:
+    """The table as the connector must capture it."""
+    return CapturedTable(schema, MARKER_TABLE, ("name",), dict.fromkeys(_COLUMNS))
+
+
+def ensure(address: Address, names: Names) -> tuple[str, Callable[[], object]] | None:
+    """Make the table and this source's row in it. Returns what was done and how to undo it, None if it was there.
+
+    Raises SourceRefused where a table of that name is somebody else's.
+    """
+    table = quoted(address.database, MARKER_TABLE)
+    with address.connect() as cursor:
+        comment = _comment(address)
+        if comment is not None and comment != COMMENT:
+            raise SourceRefused(
+                f"{address}: table {MARKER_TABLE} exists and is not Headrace's",
+                advice="Rename it: Headrace writes its markers into a table of this name.",
+            )
+        if comment is None:
+            cursor.execute(
+                f"create table {table} (name varchar(300) character set utf8mb4 collate utf8mb4_bin primary key,"
+                " prefix varchar(40) not null, content varchar(1000) character set utf8mb4 not null,"
+                f" written_us bigint not null) engine = InnoDB comment = '{COMMENT}'"
+            )
+        beating = cursor.execute(f"select 1 from {table} where name = %s", [names.prefix])
+        if comment is not None and beating:
+            return None
+        cursor.execute(_put(address), [names.prefix, HEARTBEAT_PREFIX, "registered"])
+    what = "made" if comment is None else "joined"
+    return f"{what} table {address.database}.{MARKER_TABLE}", lambda: leave(address, names)
+
+
+def leave(address: Address, names: Names) -> bool:
+    """Delete this source's row, and the table with the last one; True if there was something."""
+    if _comment(address) != COMMENT:
+        return False
+    table = quoted(address.database, MARKER_TABLE)
+    with address.connect() as cursor:
+        had = cursor.execute(f"delete from {table} where name = %s", [names.prefix])
+        others = cursor.execute(f"select 1 from {table} where prefix = %s limit 1", [HEARTBEAT_PREFIX])
+        if not others:
+            cursor.execute(f"drop table {table}")
+        return bool(had or not others)
+
+
+def emit(address: Address, token: str) -> None:
+    """Write ``token`` into the log, in a transaction of its own; returns after its commit.
+
+    Raises SourceUnreachable and SourceRefused.
+    """
+    with address.connect() as cursor:
+        # Markers share one row: who waits for it waits for a commit of ours, and the table does not grow.
+        cursor.execute(_put(address), [MARKER_PREFIX, MARKER_PREFIX, token])
+
+
+def heartbeat(address: Address, names: Names) -> str:
+    """What the connector runs every second; its change carries a position, which Debezium's own heartbeat lacks."""
+    name = names.prefix.replace("\\", "\\\\").replace("'", "''")
+    return _put(address) % (f"'{name}'", f"'{HEARTBEAT_PREFIX}'", "utc_timestamp(6)")
+
+
+def _put(address: Address) -> str:
+    return (
+        f"insert into {quoted(address.database, MARKER_TABLE)} (name, prefix, content, written_us)"
+        f" values (%s, %s, %s, {_NOW})"
+        " on duplicate key update content = values(content), written_us = values(written_us)"
+    )
+
+
+def _comment(address: Address) -> str | None:
+    """The table's comment; None where there is no such table."""
+    with address.connect() as cursor:
+        cursor.execute(
+            "select table_comment as comment from information_schema.tables"
+            " where table_schema = %s and table_name = %s",
+            [address.database, MARKER_TABLE],
+        )
+        row = cursor.fetchone()
+    return None if row is None else str(row["comment"])

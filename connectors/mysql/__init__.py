@@ -1,0 +1,1 @@
+"""MySQL as a source: what it does otherwise than MariaDB."""

@@ -1,0 +1,44 @@
+"""Places in a source's own log as tuples of integers, and which of two comes first.
+
+PostgreSQL: (last commit's LSN, LSN). MariaDB and MySQL: (stream, transaction, log file, offset, row), where a stream
+is one sequence of transactions: a GTID domain of MariaDB, a server's UUID of MySQL. A first part of 0 is unknown.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+BINLOG = 5  # parts of a binlog position
+
+
+def binlog_position(gtid: str, source: Mapping[str, Any]) -> tuple[int, ...]:
+    """``gtid`` is "domain-server-transaction" (MariaDB) or "uuid:transaction" (MySQL); raises ValueError for others.
+
+    ``source`` adds file, pos and row: a transaction stands in one file, its events in the order of their offsets, an
+    event's rows by number.
+    """
+    if ":" in gtid:
+        server, _, number = gtid.rpartition(":")
+        stream, transaction = 1 + zlib.crc32(server.encode()), int(number)
+    else:
+        domain, _, number = gtid.split("-")
+        stream, transaction = 1 + int(domain), int(number)
+    file = str(source.get("file") or "").rpartition(".")[2]
+    return stream, transaction, int(file) if file.isdigit() else 0, int(source["pos"]), int(source.get("row") or 0)
+
+
+def below(position: tuple[int, ...], highest: tuple[int, ...]) -> bool:
+    """Whether ``position`` certainly comes before ``highest``; False where the two cannot be compared.
+
+    Two streams of one log are numbered apart, and after a failover one transaction stands in another server's file.
+    """
+    if position[0] == 0 or len(position) != len(highest):
+        return False
+    if len(position) == BINLOG:
+        if position[0] != highest[0]:
+            return False
+        if position[1] == highest[1] and position[2] != highest[2]:
+            return False
+    return position < highest
