@@ -80,7 +80,7 @@ def _turn(course: Course, turn: int, width: int) -> float:
         }
         return list(times.values()) if len(times) >= len(mine) else None
 
-    times = rig.await_(written, f"{len(mine)} bookings of one flight to be searchable", every=0.1)
+    times = rig.await_(written, f"{len(mine)} bookings of one flight to be searchable", every=0.25)
     if len(times) < width:
         raise NotMeasured(f"the flight has only {len(times)} bookings")
     return (max(times) - committed) / 1000

@@ -89,7 +89,7 @@ class Rig:
             with self.state.read() as connection:
                 return visible(connection, self.registered, [token]).yes
 
-        self.await_(done, "everything committed to be searchable", patience=patience)
+        self.await_(done, "everything committed to be searchable", patience=patience, every=0.1)
 
     def await_(self, found: Callable[[], T | None], what: str, *, patience: float = PATIENCE, every: float = 0.01) -> T:
         """Look until ``found`` gives something true. Raises NotMeasured, DemoFailed when one of our processes ends."""

@@ -113,7 +113,9 @@ def _change(key: bytes | None, raw: bytes, body: dict[str, Any], headers: Header
 
 def _truncate(body: dict[str, Any], offset: int) -> Record:
     source = _source(body)
-    return Truncate(offset, _committed_at(source), _table(source), _position(source), _transaction(body))
+    # In MariaDB and MySQL it commits by itself, and no END follows its BEGIN.
+    transaction = None if source.get("connector") in _MARKED else _transaction(body)
+    return Truncate(offset, _committed_at(source), _table(source), _position(source), transaction)
 
 
 def _message(body: dict[str, Any], offset: int) -> Record:

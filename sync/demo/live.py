@@ -22,7 +22,7 @@ from sync.demo.screen import View, picture, rows_that_fit
 from sync.demo.setup import MAPPING, Loading, Stage, await_first_load, stage
 from sync.demo.traffic import Commit, Pump, Traffic
 
-LOOK_EVERY = 0.1  # seconds
+LOOK_EVERY = 0.25  # seconds
 STATUS_EVERY = 10.0  # seconds, where lines are printed
 
 

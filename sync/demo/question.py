@@ -21,7 +21,7 @@ from weaviate.exceptions import WeaviateBaseError  # isort: skip
 QUESTION = f"which bookings are affected by the cancelled flight {FEATURED_NUMBER} from FCO to JFK"
 ALIAS = "Booking"
 ANSWERS = 5
-ASK_EVERY = 0.5  # seconds
+ASK_EVERY = 1.0  # seconds
 
 _LEG = re.compile(rf"flight {FEATURED_NUMBER} .*?Status: ([^.]+)\.", re.DOTALL)
 

@@ -25,7 +25,7 @@ MAPPING = "airline"
 MAPPING_FILE = CHECKOUT / "mappings" / "airline.yml"
 SALT = "the demo's salt: not a secret, its customers are made up"
 STUCK_AFTER = 180.0  # seconds without any progress of the first load
-LOOK_EVERY = 0.1
+LOOK_EVERY = 0.25
 
 
 @dataclass(frozen=True, slots=True)

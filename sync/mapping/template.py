@@ -66,7 +66,14 @@ class Environment(ImmutableSandboxedEnvironment):
 
     def __init__(self) -> None:
         super().__init__(
-            undefined=Unknown, trim_blocks=True, lstrip_blocks=True, autoescape=False, finalize=_printable, cache_size=0
+            undefined=Unknown,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            autoescape=False,
+            finalize=_printable,
+            cache_size=0,
+            # Constant folding would carry out `{{ "x" | center(10 ** 11) }}` while compiling, before any limit.
+            optimized=False,
         )
         self.counting = _Range()
         for name in _REMOVED_FILTERS:

@@ -52,7 +52,7 @@ _WHOLE: tuple[tuple[re.Pattern[str], str, bool], ...] = (
     (
         re.compile(r"not present in schema|could not find index|points to collection|could not find class", re.I),
         COLLECTION,
-        False,
+        True,
     ),
     (re.compile(r"no such prop with name"), COLLECTION, False),
     (re.compile(r"dimensions do not match|vector lengths don't match"), MODEL, False),
@@ -74,8 +74,8 @@ class Calls:
     gRPC's exceptions, wait 1, 2, 4 … seconds and send the same request again.
     """
 
-    def __init__(self, stub: Any) -> None:
-        self._stub = stub
+    def __init__(self, stub: Any, ready: Callable[[], bool]) -> None:
+        self._stub, self._ready = stub, ready
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._stub, name)
@@ -84,10 +84,20 @@ class Calls:
             try:
                 return method(*args, **kwargs)
             except grpc.RpcError as error:
-                raise from_grpc(error, writes=name in WRITES) from error
+                raise unless_starting(from_grpc(error, writes=name in WRITES), self._ready) from error
 
         setattr(self, name, call)
         return call
+
+
+def unless_starting(error: WeaviateError, ready: Callable[[], bool]) -> WeaviateError:
+    """The error, or WeaviateUnreachable where a collection seems missing because Weaviate is not ready.
+
+    While it starts, and while it stops, Weaviate answers over gRPC that it knows none of its collections.
+    """
+    if isinstance(error, WeaviateRefused) and error.advice == COLLECTION and not ready():
+        return WeaviateUnreachable("Weaviate is starting or stopping: it does not know its collections")
+    return error
 
 
 def from_grpc(error: grpc.RpcError, *, writes: bool) -> WeaviateError:

@@ -23,7 +23,7 @@ from weaviate.classes.query import Filter, MetadataQuery  # isort: skip
 from weaviate.config import GrpcConfig  # isort: skip
 from weaviate.exceptions import UnexpectedStatusCodeError  # isort: skip
 
-from sync.write.outcome import Calls, asking, of_object  # isort: skip
+from sync.write.outcome import Calls, asking, of_object, unless_starting  # isort: skip
 
 __all__ = ["Found", "StoredObject", "Weaviate"]
 
@@ -108,7 +108,7 @@ class Weaviate:
             )
         connection = client._connection
         # The client offers no place for interceptors.
-        connection._grpc_stub = cast(Any, Calls(connection._grpc_stub))
+        connection._grpc_stub = cast(Any, Calls(connection._grpc_stub, self.ready))
         return client
 
     def ready(self) -> bool:
@@ -148,7 +148,7 @@ class Weaviate:
             )
             for failed in reply.errors:
                 if (error := of_object(failed.error)) is not None:
-                    raise error
+                    raise unless_starting(error, self.ready)
                 one = by_id[request.objects[failed.index].uuid]
                 refused[one.uuid] = redacted(failed.error, one)
         return refused

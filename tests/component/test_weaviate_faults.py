@@ -181,7 +181,7 @@ def test_an_object_that_cannot_be_sent_is_refused_and_the_others_are_written(
     [
         ("store is read-only due to: disk usage too high", "free disk space", True),
         ("cannot process batch: not enough memory", "memory", True),
-        ("class 'Booking' not present in schema", "headrace apply", False),
+        ("class 'Booking' not present in schema", "headrace apply", True),
         ("no such prop with name 'x' found in class 'Booking'", "headrace apply", False),
         ("vector dimensions do not match the index dimensions", "model", False),
         ("rbac: forbidden action: user has insufficient permissions", "HEADRACE_WEAVIATE_API_KEY", False),
@@ -195,6 +195,17 @@ def test_a_reason_that_is_not_about_the_object_refuses_the_whole_request(
         store.put("Booking", [one(1)])
     assert advice in caught.value.advice
     assert caught.value.retry is retry
+
+
+def test_a_weaviate_that_starts_and_does_not_know_its_collections_yet_is_unreachable(fake: FakeWeaviate) -> None:
+    fake.faults["BatchObjects"] = refuse_objects({0: "could not find index for class Booking. It might have been …"})
+    fake.faults["Search"] = refuse(grpc.StatusCode.UNKNOWN, "could not find class Booking in schema")
+    starting = {**META, "/v1/.well-known/ready": (503, {})}
+    with http_server(starting) as (port, _), Weaviate(settings(port, fake.port)) as store:
+        with pytest.raises(WeaviateUnreachable, match="starting"):
+            store.put("Booking", [one(1)])
+        with pytest.raises(WeaviateUnreachable, match="starting"):
+            store.read("Booking", [one(1).uuid])
 
 
 def test_an_object_that_was_lost_inside_weaviate_has_an_unknown_outcome(fake: FakeWeaviate, store: Weaviate) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from sync.embed.base import Model
 from sync.embed.local import LocalEmbedder
-from sync.errors import OutcomeUnknown, WeaviateRefused, WeaviateUnreachable
+from sync.errors import WeaviateError, WeaviateRefused
 from sync.settings import Settings
 from sync.write import collections
 from sync.write.collections import Type, schema
@@ -334,7 +334,8 @@ def test_while_weaviate_is_killed_frozen_and_stopped_no_write_seems_to_succeed_t
             each = one(f"{lane}/{step % 50}", content)
             try:
                 refused = store.put(booking, [each])
-            except (OutcomeUnknown, WeaviateUnreachable) as error:
+            except WeaviateError as error:
+                assert error.retry, error
                 failures.add(type(error).__name__)
                 confirmed.pop(each.uuid, None)  # unknown: either text may stand there
                 done.wait(0.02)
