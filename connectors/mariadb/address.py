@@ -18,7 +18,7 @@ READ_TIMEOUT = 60
 SCHEMES = ("mysql", "mariadb")
 # A server that answers so will soon answer otherwise: too many connections, shutting down, gone, lock not free yet.
 _SOON = frozenset({1040, 1041, 1053, 1077, 1203, 1205, 1213, 1226, 2002, 2003, 2006, 2013, 2055, 4031})
-# What the server says with these names objects and rights. Others may quote a row's value, so only their number is said.
+# What the server says with these names objects and rights; others may quote a row's value: only their number is said.
 _NAMES_ONLY = _SOON | {
     1044, 1045, 1046, 1049, 1051, 1054, 1102, 1109, 1129, 1130, 1141, 1142, 1143, 1146, 1227, 1290, 1370, 1396, 1410,
     1698, 1820, 1836, 1862, 2005, 2026, 2049, 2059, 3159, 4151,
@@ -110,6 +110,13 @@ class Address:
         if code_of(exc) in _SOON or isinstance(exc, pymysql.err.InterfaceError):
             return SourceUnreachable(f"{self} {away}: {text}")
         return SourceRefused(f"{self} {no}: {text}")
+
+
+def is_mariadb(cursor: DictCursor) -> bool:
+    """Which of the two servers answers: an address of the form mysql:// may be either's."""
+    cursor.execute("select version() as version")
+    row = cursor.fetchone() or {}
+    return "mariadb" in str(row["version"]).lower()
 
 
 def code_of(exc: pymysql.err.MySQLError) -> int:

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from connectors.mariadb.address import Address
+from connectors.mariadb.address import Address, is_mariadb
 from connectors.mariadb.tables import CatalogueKey, CatalogueTable, read_tables
 from sync.mapping.lock import ForeignKey, LockColumn, LockTable, SourceLock
 
 
-def catalogue(
-    address: Address, connector: str, schema: str, tables: Collection[str] | None = None
-) -> SourceLock:
+def catalogue(address: Address, schema: str, tables: Collection[str] | None = None) -> SourceLock:
     """``tables`` ("database.table") or all of ``schema``; what does not exist is left out.
+
+    The lock names the server that answers, mariadb or mysql, whatever the mapping says.
 
     Raises SourceUnreachable and SourceRefused.
     """
     with address.connect() as cursor:
-        found = read_tables(cursor, schema, tables, mariadb=connector == "mariadb")
-    return SourceLock(connector=connector, tables={name: _locked(table) for name, table in found.items()})
+        mariadb = is_mariadb(cursor)
+        found = read_tables(cursor, schema, tables, mariadb=mariadb)
+    return SourceLock(
+        connector="mariadb" if mariadb else "mysql", tables={name: _locked(table) for name, table in found.items()}
+    )
 
 
 def _locked(table: CatalogueTable) -> LockTable:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from connectors import debezium
 from connectors.captured import CapturedTable
+from connectors.envelope import MARKER_TABLE
 from connectors.mariadb import marker, rows
 from connectors.mariadb.address import Address
 from connectors.mariadb.catalogue import catalogue
@@ -44,7 +45,7 @@ NOT_DDL = (
 class MariaDB:
     connector = "mariadb"
     connector_class = "io.debezium.connector.mariadb.MariaDbConnector"
-    tls_modes = {
+    tls_modes: ClassVar[dict[str, str]] = {
         "disabled": "disable",
         "preferred": "disable",
         "required": "trust",
@@ -60,7 +61,7 @@ class MariaDB:
         return str(self.address)
 
     def catalogue(self, tables: Collection[str] | None = None) -> SourceLock:
-        return catalogue(self.address, self.connector, self.schema, tables)
+        return catalogue(self.address, self.schema, tables)
 
     def preflight(self, names: Names, tables: Sequence[CapturedTable], *, registered: bool) -> list[Problem]:
         return preflight(self.address, self.connector, server_id(names), tables, registered=registered)
@@ -101,7 +102,7 @@ class MariaDB:
         return False
 
     def clean(self, names: Names) -> list[str]:
-        return [f"left table {self.address.database}.{marker.MARKER_TABLE}"] if marker.leave(self.address, names) else []
+        return [f"left table {self.address.database}.{MARKER_TABLE}"] if marker.leave(self.address, names) else []
 
     def emit(self, token: str) -> None:
         marker.emit(self.address, token)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from connectors.mariadb.address import TLS_MODES
 from connectors.mariadb.database import MariaDB
 
 
 class MySQL(MariaDB):
     connector = "mysql"
     connector_class = "io.debezium.connector.mysql.MySqlConnector"
-    tls_modes = {each: each for each in ("disabled", "preferred", "required", "verify_ca", "verify_identity")}
+    tls_modes: ClassVar[dict[str, str]] = {each: each for each in TLS_MODES}

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding
 
 from sync.embed.base import Model, Purpose, Vectors, unit
 from sync.errors import EmbedderRefused
+from sync.mapping.chunks import tokenizer
 
 WEIGHTS = "weights/l2_supercat_256.safetensors"
-TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 TEXTS_AT_ONCE = 64
 CHARACTERS_AT_ONCE = 100_000  # a tokenized character takes some 60 bytes
 TOKENS_AT_ONCE = 8192  # 8 MB of token vectors: a very long text is averaged in pieces
@@ -34,14 +34,12 @@ class LocalEmbedder:
             # Half precision would halve these 33 MB and cost a third more time per text.
             with safe_open(package / WEIGHTS, "np") as weights:
                 self._matrix = weights.get_tensor("embedding.weight").astype(np.float32)
-            self._tokenizer = Tokenizer.from_file(str(package / TOKENIZER))
+            self._tokenizer = tokenizer()
         except (OSError, SafetensorError) as error:
             raise EmbedderRefused(
                 f"wordllama's files in {package} cannot be read",
                 advice="Install wordllama again; its wheel carries weights and tokenizer.",
             ) from error
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
         unknown = self._tokenizer.token_to_id("<unk>") or 0
         self._nothing = unit(self._matrix[unknown])
         self._model = Model("wordllama-l2-supercat-256", self._matrix.shape[1], "local", url)

@@ -109,7 +109,7 @@ def _sqlite_engine(url: str) -> Engine:
             # A power cut may take the tail of the log, and the position with it: applied again, exactly once.
             "synchronous=NORMAL",
             "wal_autocheckpoint=0",  # checkpoint() does it beside the writers: inside a commit it costs 10 to 50 ms
-            "cache_size=-16000",
+            "cache_size=-4000",  # for each thread; the system caches the file as well, once for all
             "temp_store=MEMORY",
             "foreign_keys=ON",
         ):

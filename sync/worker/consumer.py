@@ -46,7 +46,8 @@ SETTINGS: dict[str, Any] = {
     "broker_request_timeout": 40,
     # A stall longer than this kills the consumer for ever, silently: a long outage of the state must not.
     "broker_max_poll_interval": 86400,
-    "consumer_max_fetch_size": 4 << 20,
+    # Decoded, a fetch takes ten times its bytes, and three of them are about: this bounds the memory of a load.
+    "consumer_max_fetch_size": 1 << 20,
     "consumer_metadata_max_age_ms": 10_000,
     "web_enabled": False,
     "web_tables_enabled": False,

@@ -15,7 +15,7 @@ import pytest
 
 from sync.embed.base import Model
 from sync.embed.local import LocalEmbedder
-from sync.errors import WeaviateError, WeaviateRefused
+from sync.errors import OutcomeUnknown, WeaviateError, WeaviateRefused
 from sync.settings import Settings
 from sync.write import collections
 from sync.write.collections import Type, schema
@@ -321,8 +321,9 @@ def test_the_alias_moves_between_generations_and_never_hides_a_collection(store:
 def test_while_weaviate_is_killed_frozen_and_stopped_no_write_seems_to_succeed_that_did_not(
     stack: Stack, booking: str
 ) -> None:
-    """Every put that returned is there afterwards; every one that failed said which kind of failure it was."""
+    """Every put that returned is there afterwards; every one that failed said that it may be tried again."""
     confirmed: dict[UUID, str] = {}
+    doubtful: set[UUID] = set()  # an old request may still land, after a newer one was confirmed
     failures: set[str] = set()
     done = threading.Event()
 
@@ -331,13 +332,15 @@ def test_while_weaviate_is_killed_frozen_and_stopped_no_write_seems_to_succeed_t
         while not done.is_set():
             step += 1
             content = f"lane {lane} step {step}"
-            each = one(f"{lane}/{step % 50}", content)
+            each = one(f"{lane}/{step}", content)
             try:
                 refused = store.put(booking, [each])
             except WeaviateError as error:
-                assert error.retry, error
+                if not error.retry:
+                    raise
                 failures.add(type(error).__name__)
-                confirmed.pop(each.uuid, None)  # unknown: either text may stand there
+                if isinstance(error, OutcomeUnknown):
+                    doubtful.add(each.uuid)
                 done.wait(0.02)
                 continue
             assert not refused
@@ -349,17 +352,20 @@ def test_while_weaviate_is_killed_frozen_and_stopped_no_write_seems_to_succeed_t
             thread.start()
         try:
             for stop, start in ((stack.kill, stack.start), (stack.pause, stack.resume), (stack.stop, stack.start)):
-                until(lambda: bool(confirmed), "something was written")
+                before = len(confirmed)
+                until(lambda before=before: len(confirmed) > before, "something is written")  # type: ignore[misc]
                 failures.clear()
                 stop("weaviate")
                 until(lambda: bool(failures), "the writers notice", 15)
                 start("weaviate")
                 until(store.ready, "Weaviate is back", 30)
-                confirmed.clear()
+            before = len(confirmed)
+            until(lambda: len(confirmed) > before, "the writers write again")
         finally:
-            until(lambda: len(confirmed) > 20, "the writers write again")
             done.set()
             for thread in threads:
                 thread.join(30)
-        stored = store.read(booking, list(confirmed))
-        assert {uuid: values["content"] for uuid, values in stored.items()} == confirmed
+        assert len(doubtful) < 100
+        certain = {uuid: content for uuid, content in confirmed.items() if uuid not in doubtful}
+        stored = store.read(booking, list(certain))
+        assert {uuid: values["content"] for uuid, values in stored.items()} == certain
