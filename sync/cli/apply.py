@@ -8,9 +8,10 @@ What the connector sends meanwhile waits in the topic, which is read from its be
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,7 +65,8 @@ def apply(
             if not json:
                 application.show()
             _approved(auto_approve)
-        made = application.carry_out(state, partial(terminal.done, to=console))
+        with _taken_back_when_terminated():
+            made = application.carry_out(state, partial(terminal.done, to=console))
     if json:
         terminal.print_json(made)
     elif again:
@@ -73,6 +75,16 @@ def apply(
         terminal.line(
             f"{application.name} is applied: `headrace run` serves it, `headrace status` shows its first load."
         )
+
+
+@contextmanager
+def _taken_back_when_terminated() -> Iterator[None]:
+    """SIGTERM interrupts as Ctrl-C does, so that what was made is taken back."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _approved(auto_approve: bool) -> None:

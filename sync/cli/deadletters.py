@@ -16,9 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Parked documents: list them, try t
 
 @app.command("list")
 def list_(
-    mapping: Annotated[
-        str | None, typer.Argument(metavar="[MAPPING]", help="Only this one.", show_default=False)
-    ] = None,
+    mapping: Annotated[str | None, typer.Argument(metavar="MAPPING", help="Only this one.", show_default=False)] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
     json: terminal.Json = False,
 ) -> None:
@@ -51,7 +49,7 @@ def retry(
     document: Annotated[str, typer.Argument(metavar="[MAPPING.]DOCUMENT", help="The document type.")],
     keys: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY]...", help="All parked ones where none is named.", show_default=False),
+        typer.Argument(metavar="KEY", help="All parked ones where none is named.", show_default=False),
     ] = None,
     json: terminal.Json = False,
 ) -> None:

@@ -28,7 +28,7 @@ File = Annotated[str, typer.Argument(metavar="FILE", help="The mapping file; - r
 Files = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[FILE]...", help="Mapping files, mappings/*.yml where none is named; - reads standard input.",
+        metavar="FILE", help="Mapping files, mappings/*.yml where none is named; - reads standard input.",
         show_default=False,
     ),
 ]  # fmt: skip

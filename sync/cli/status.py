@@ -26,9 +26,7 @@ _SIGNS = {"fresh": "●", "late": "◐", "stale": "○", "catching up": "↻", "
 
 
 def status(
-    mapping: Annotated[
-        str | None, typer.Argument(metavar="[MAPPING]", help="Only this one.", show_default=False)
-    ] = None,
+    mapping: Annotated[str | None, typer.Argument(metavar="MAPPING", help="Only this one.", show_default=False)] = None,
     json: terminal.Json = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every second, until Ctrl-C.")] = False,
 ) -> None:
@@ -61,8 +59,9 @@ def status(
 
 @dataclass(frozen=True)
 class Seen:
-    """One look at the state."""
+    """One look at the state, whose address is ``state``."""
 
+    state: str
     statuses: list[Status]
     parked: list[Parked]
     unapplied: list[Unapplied]
@@ -75,6 +74,7 @@ def _look(state: State, mapping: str | None) -> Seen:
     with state.read() as connection:
         find_all(connection, mapping)  # a name that is not applied is an error, not an empty list
         return Seen(
+            state.url.render_as_string(hide_password=True),
             sorted(
                 statuses(connection, mapping), key=lambda each: (each.mapping, each.document != called(each.document))
             ),
@@ -107,7 +107,7 @@ def _table(seen: Seen, *, clock: bool = False) -> RenderableType:
     if clock:
         parts += [Text(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", "dim"), Text()]
     if not statuses:
-        return Group(*parts, Text("no mapping is applied; `headrace apply FILE` applies one"))
+        return Group(*parts, Text(f"no mapping is applied in {seen.state}; `headrace apply FILE` applies one"))
     several = len({each.mapping for each in statuses}) > 1
     columns = ["DOCUMENT", "COLLECTION", "STATE", "LAG", "OWED", "PARKED", "DOCUMENTS", "OBJECTS"]
     rows = [_row(each, several) for each in statuses]

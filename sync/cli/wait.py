@@ -45,7 +45,7 @@ class Waited:
 
 def wait(
     mapping: Annotated[
-        str | None, typer.Argument(metavar="[MAPPING]", help="All of them where none is named.", show_default=False)
+        str | None, typer.Argument(metavar="MAPPING", help="All of them where none is named.", show_default=False)
     ] = None,
     document: Annotated[
         tuple[str, str] | None,

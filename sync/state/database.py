@@ -18,6 +18,7 @@ from sync.state import tables  # noqa: F401  (declares the tables)
 from sync.state.prepared import Prepared
 
 _WRITE = {"headrace_write": True}
+_CREATING = 0x68656164  # "head": an advisory lock of our own
 
 
 class State:
@@ -33,8 +34,11 @@ class State:
         self._prepared: dict[int, tuple[Executable, Prepared]] = {}
         self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
         self._name = self.url.render_as_string(hide_password=True)
-        with _ours(self._name):
-            SQLModel.metadata.create_all(self.engine)
+        # In one write transaction: a worker and a command that open a new state at once must not both create it.
+        with self.write() as connection:
+            if not self.is_sqlite:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATING})")
+            SQLModel.metadata.create_all(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -24,8 +24,8 @@ def pipeline(stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
     made.create_database()
     try:
         made.load_airline(SMALL)
+        made.start_worker()  # before anything is applied: it must notice by itself
         made.apply()
-        made.start_worker()
         made.wait_loaded()
         yield made
     finally:

@@ -101,6 +101,7 @@ class Pipeline:
         self.stack, self.directory = stack, directory
         self.name = f"t{uuid4().hex[:8]}"
         self.mapping_text = (mapping or MAPPING.read_text()).replace("name: airline", f"name: {self.name}", 1)
+        self.is_airline = not mapping
         self.admin_url = stack.env["POSTGRES_URL"]
         self.url = self.admin_url.rsplit("/", 1)[0] + "/" + self.name
         self.env = {
@@ -130,8 +131,9 @@ class Pipeline:
         text = text.replace("root: flights", f"collection: {prefix}Flight\n    root: flights", 1)
         # SQL knows no tokens: one chunk a document makes the texts comparable, object for object.
         self.file.write_text(text.replace("max_tokens: 300", "max_tokens: 5000"))
-        lock = MAPPING.with_suffix(".lock")
-        self.file.with_suffix(".lock").write_text(lock.read_text().replace("  airline:", f"  {self.name}:"))
+        if self.is_airline:
+            lock = MAPPING.with_suffix(".lock").read_text()
+            self.file.with_suffix(".lock").write_text(lock.replace("  airline:", f"  {self.name}:"))
         self.command("apply", str(self.file), "--auto-approve")
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -211,6 +213,17 @@ def test_a_connector_that_fails_leaves_nothing_behind(headrace: Command, outside
     assert "is FAILED" in ran.err
     assert outside.is_empty
     assert names(state) == set()
+
+
+def test_an_apply_that_is_interrupted_leaves_nothing_behind(
+    headrace: Command, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("connectors.registration.register", interrupted)
+    assert apply(headrace).code == 130
+    assert outside.is_empty
 
 
 def test_a_state_that_fails_at_the_end_takes_everything_back(

@@ -68,7 +68,7 @@ def test_status_in_json_has_these_fields_and_no_others(headrace: Command, airlin
 def test_status_of_nothing_says_what_to_do(headrace: Command) -> None:
     ran = headrace("status")
     assert ran.code == 0
-    assert "headrace apply FILE" in ran.out
+    assert "state.db; `headrace apply FILE`" in ran.out
     assert headrace("status", "--json").json == []
 
 

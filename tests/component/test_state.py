@@ -1,0 +1,84 @@
+"""The state database: made once however many open it, one writer at a time, one worker where it is SQLite."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from sync.errors import Fenced, SettingsError, StateInUse, StateUnreachable
+from sync.state.database import State
+from sync.state.registry import SOURCE, forget, register
+from sync.worker.alone import claim
+from tests.support.airline import first_rows, lock, mapping
+from tests.support.world import World
+
+
+def test_several_that_open_a_new_state_at_once_find_it_whole(tmp_path: Path) -> None:
+    failures: list[BaseException] = []
+
+    def open_it() -> None:
+        try:
+            State(f"sqlite:///{tmp_path}/new.db").close()
+        except BaseException as exc:
+            failures.append(exc)
+
+    threads = [threading.Thread(target=open_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_second_worker_on_sqlite_is_refused_with_the_first_ones_process(tmp_path: Path) -> None:
+    state = State(f"sqlite:///{tmp_path}/state.db")
+    first = claim(state)
+    assert first is not None
+    with pytest.raises(StateInUse, match="in use by another worker") as refused:
+        claim(state)
+    assert "HEADRACE_STATE_URL" in refused.value.advice
+    first.close()
+    second = claim(state)
+    assert second is not None
+    second.close()
+    state.close()
+
+
+def test_a_url_that_is_none_is_a_settings_error() -> None:
+    with pytest.raises(SettingsError):
+        State("what is this")
+
+
+def test_a_state_that_cannot_be_opened_may_be_tried_again(tmp_path: Path) -> None:
+    with pytest.raises(StateUnreachable) as refused:
+        State(f"sqlite:///{tmp_path}/no/such/folder/state.db")
+    assert refused.value.retry
+
+
+def test_a_worker_that_lost_its_source_applies_nothing(world: World) -> None:
+    from sync.apply.apply import Applier
+
+    world.log.snapshot(first_rows())
+    other = Applier(world.state, world.registered, "airline", max_text_bytes=1000)
+    world.apply(upto=3)
+    with pytest.raises(Fenced):
+        other.apply(world.log.records[:5])
+    world.settle()
+    assert world.texts == world.expected(first_rows())
+
+
+def test_a_mapping_that_is_forgotten_leaves_nothing_behind(world: World) -> None:
+    world.log.snapshot(first_rows())
+    world.settle()
+    with world.state.write() as connection:
+        forget(connection, "airline")
+        from sqlmodel import SQLModel
+
+        left = {table.name: connection.execute(select(table)).first() for table in SQLModel.metadata.sorted_tables}
+    assert {name: row for name, row in left.items() if row is not None} == {}
+    with world.state.write() as connection:
+        register(connection, mapping(), lock(), {"airline": ("headrace.airline.airline", "id")})
+        assert connection.execute(select(SOURCE.c.offset_)).scalar_one() == -1

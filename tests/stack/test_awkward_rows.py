@@ -1,0 +1,96 @@
+"""Rows that break others: each reads as the mapping language says, or parks its own document; all others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.pipeline import Pipeline, wait_until
+
+if TYPE_CHECKING:
+    from tests.support.stack import Stack
+
+MAPPING = """
+version: 1
+name: airline
+source: {connector: postgres, url: "${AIRLINE_URL}", schema: public}
+tables:
+  bookings:
+    key: id
+    columns:
+      id: {label: number, type: integer}
+      body: {label: note, type: text}
+      amount: {label: amount, type: decimal, unit: EUR}
+      until: {label: valid until, type: timestamp}
+      code: {label: code, type: text, values: {A: alpha, B: beta}}
+documents:
+  booking:
+    root: bookings
+    title: "Note {{ id }}"
+    text: "{{ body }} | {{ amount }} | {{ until }} | {{ code }}{% if id.number == 13 %}{{ 1 / 0 }}{% endif %}"
+    filters: [code]
+"""
+
+ROWS = {
+    1: ("'plain'", "1.5", "'2026-04-02T10:15:00Z'", "'A'"),
+    2: ("null", "null", "null", "null"),
+    3: ("E'tab\\tand control \\x01'", "'NaN'", "'infinity'", "'A'"),
+    4: ("'emoji 🛫🧳 and עברית, العربية'", "99999999999999999999.123", "'-infinity'", "'B'"),
+    5: ("repeat('word ', 200000)", "0", "'2026-04-02T10:15:00Z'", "'A'"),  # 1 MB of text
+    6: ("repeat('0123456789', 500000)", "0", "'2026-04-02T10:15:00Z'", "'A'"),  # 5 MB in one row
+    7: ("'a code without words'", "1", "'2026-04-02T10:15:00Z'", "'?'"),
+    13: ("'its template raises'", "1", "'2026-04-02T10:15:00Z'", "'A'"),
+    14: ("'the last one'", "1", "'2026-04-02T10:15:00Z'", "'B'"),
+}
+
+
+@pytest.fixture
+def notes(stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
+    made = Pipeline(stack, tmp_path, mapping=MAPPING)
+    made.create_database()
+    try:
+        made.sql(
+            "create table bookings (id int primary key, body text, amount numeric, until timestamptz, code text)"
+        )
+        made.apply()
+        made.start_worker()
+        made.wait_loaded()
+        yield made
+    finally:
+        made.close()
+
+
+def test_awkward_rows_read_as_the_language_says_or_are_parked_alone(notes: Pipeline) -> None:
+    for number, values in ROWS.items():
+        notes.sql(f"insert into bookings values ({number}, {', '.join(values)})")
+    wait_until("the last row", lambda: ("14", 0) in notes.objects(), 90, every=0.5)
+    wait_until("the rest", lambda: notes.statuses()["booking"].owed == 0, 90, every=0.5)
+    texts = notes.objects()
+    first = {key: text for (key, chunk), text in texts.items() if chunk == 0}
+    assert first["1"] == "Note 1\nplain | 1.5 EUR | 2 April 2026, 10:15 UTC | alpha"
+    assert first["2"] == "Note 2\nnot recorded | not recorded | not recorded | not recorded"
+    assert "| not a number EUR | no end |" in first["3"] or "| not a number | no end |" in first["3"]
+    assert "emoji 🛫🧳 and עברית, العربية" in first["4"]
+    assert "99,999,999,999,999,999,999.123 EUR" in first["4"]
+    assert "no beginning" in first["4"]
+    assert len([key for key, _ in texts if key == "5"]) > 100
+    assert set(first) == {"1", "2", "3", "4", "5", "14"}
+    listed = notes.command("status", notes.name).stdout
+    assert notes.statuses()["booking"].parked == 3
+    for key, reason in {"6": "HEADRACE_MAX_TEXT_BYTES", "7": "code", "13": ""}.items():
+        assert key in listed
+        assert reason in listed
+    waited = notes.command("wait", notes.name, "--timeout", "20s", check=False)
+    assert waited.returncode == 1
+
+
+def test_a_parked_document_is_built_when_its_row_is_mended(notes: Pipeline) -> None:
+    notes.sql("insert into bookings values (7, 'x', 1, '2026-04-02T10:15:00Z', '?')")
+    wait_until("the parked document", lambda: notes.statuses()["booking"].parked == 1)
+    notes.sql("update bookings set code = 'A' where id = 7")
+    notes.wait()
+    assert notes.statuses()["booking"].parked == 0
+    assert notes.objects()["7", 0].endswith("alpha")
