@@ -19,6 +19,7 @@ from connectors.change import (
     SnapshotNotice,
     Truncate,
 )
+from connectors.positions import below
 from sync.apply.raising import Raising
 from sync.apply.rows import Fold, Rows
 from sync.apply.snapshots import INITIAL, Snapshot
@@ -196,14 +197,14 @@ class _Batch:
     def _stale(self, record: Change | Truncate | Message) -> bool:
         """Whether this is sent again from below the highest database position applied.
 
-        Two halves of a key change share one position, so an equal one passes. A position whose first part
-        is 0 (no commit known yet, right after a connector's start) cannot be compared and passes.
+        Two halves of a key change share one position, so an equal one passes, and so does one that cannot be
+        compared (no commit known yet, right after a connector's start; another server after a failover).
         """
         position = record.database_position
         if position is None or position[0] == 0:
             return False
         highest = self.progress.database_position
-        if highest is not None and position < highest:
+        if highest is not None and below(position, highest):
             return True
         self.progress.database_position = position
         return False
@@ -274,6 +275,9 @@ class _Batch:
 
     def _notice(self, notice: SnapshotNotice, sequence: int) -> None:
         self._flush()
+        if notice.kind == "STARTED" and notice.snapshot == INITIAL:
+            # The log begins anew here: a database restored to an earlier point counts from there again.
+            self.progress.database_position = None
         if not self.progress.snapshot.notice(notice):
             return
         why = Raise(sequence, self.progress.committed_at or notice.committed_at, "snapshot")

@@ -29,7 +29,10 @@ KEY = "Check HEADRACE_WEAVIATE_API_KEY, and that its owner may read and write th
 READ_ONLY = "Weaviate takes no writes: free disk space or memory there, then set the shard's status to READY."
 COLLECTION = "`headrace doctor` compares collections with the mappings; `headrace apply` creates what is missing."
 MODEL = "The embedder's model is not the one the collection was built with: set it back, or `headrace apply` anew."
-EMBEDDER = "Weaviate could not embed the question: check that `headrace embedder` runs at HEADRACE_EMBEDDER_URL."
+EMBEDDER = (
+    "Weaviate could not embed the question: check that `headrace embedder` runs at HEADRACE_EMBEDDER_URL; "
+    "Cohere and OpenAI need HEADRACE_EMBEDDER_API_KEY, in apps the client's header for it."
+)
 
 # gRPC's own words for "no connection was ever made"; any other UNAVAILABLE may have been sent.
 _NEVER_SENT = re.compile(r"failed to connect to all addresses|DNS resolution failed|empty address list", re.I)

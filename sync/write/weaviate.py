@@ -28,6 +28,7 @@ from sync.write.outcome import Calls, asking, of_object, unless_starting  # isor
 __all__ = ["Found", "StoredObject", "Weaviate"]
 
 IDS_AT_ONCE = 2_000  # Weaviate handles at most QUERY_MAXIMUM_RESULTS (10,000) objects in one request
+EMBEDDER_KEY = {"cohere": "X-Cohere-Api-Key", "openai": "X-OpenAI-Api-Key"}  # Weaviate embeds questions with it
 CHANNEL = [
     # A Weaviate that comes back is found within a second; gRPC's own default goes up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -90,6 +91,8 @@ class Weaviate:
         authority = os.environ.get("SSL_CERT_FILE") if secure else None
         credentials = grpc.ssl_channel_credentials(Path(authority).read_bytes()) if authority else None
         wait = self._settings.request_timeout
+        embedder_key = self._settings.embedder_api_key
+        header = EMBEDDER_KEY.get(self._settings.embedder)
         with asking("connect to Weaviate"):
             client = connect_to_custom(
                 http_host=address.hostname,
@@ -98,6 +101,7 @@ class Weaviate:
                 grpc_host=address.hostname,
                 grpc_port=self._settings.weaviate_grpc_port,
                 grpc_secure=secure,
+                headers={header: embedder_key.get_secret_value()} if header and embedder_key else None,
                 auth_credentials=Auth.api_key(key.get_secret_value()) if key else None,
                 additional_config=AdditionalConfig(
                     timeout=Timeout(init=min(wait, 5.0), query=wait, insert=wait),

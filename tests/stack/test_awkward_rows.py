@@ -52,9 +52,7 @@ def notes(stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
     made = Pipeline(stack, tmp_path, mapping=MAPPING)
     made.create_database()
     try:
-        made.sql(
-            "create table bookings (id int primary key, body text, amount numeric, until timestamptz, code text)"
-        )
+        made.sql("create table bookings (id int primary key, body text, amount numeric, until timestamptz, code text)")
         made.apply()
         made.start_worker()
         made.wait_loaded()

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import numpy as np
 import pytest
+from pydantic import SecretStr
 
 from sync.embed.base import Model
+from sync.embed.choose import embedder as choose
 from sync.embed.local import LocalEmbedder
 from sync.errors import OutcomeUnknown, WeaviateError, WeaviateRefused
 from sync.settings import Settings
@@ -21,6 +23,7 @@ from sync.write import collections
 from sync.write.collections import Type, schema
 from sync.write.weaviate import StoredObject, Weaviate
 from tests.support import embedder as embedder_process
+from tests.support.embedding_services import Service, served
 from tests.support.weaviate_client import connected
 
 from weaviate.classes.query import Filter, MetadataQuery  # isort: skip
@@ -200,6 +203,36 @@ def test_an_ordinary_client_asks_the_alias_in_words(store: Weaviate, booking: st
         assert keys(mixed) == {"3"}
         assert [hit.uuid for hit in store.search(ALIAS, "baggage of a passenger", limit=1)] == [identity(3)]
         assert store.search(ALIAS, "cancelled", how="near_text", limit=1)[0].distance is not None
+
+
+@pytest.mark.parametrize("kind", ["cohere", "openai"])
+def test_a_question_is_embedded_by_the_service_that_embedded_the_documents(
+    stack: Stack, kind: Literal["cohere", "openai"]
+) -> None:
+    service = Service()
+    with served(service.app) as url:
+        theirs = settings(stack, embedder=kind, embedder_url=url, embedder_model="m", embedder_api_key=SecretStr("k"))
+        with Weaviate(theirs) as store:
+            _clean(store)
+            made = choose(theirs)
+            wanted = schema(NAME, FILTERS, made.describe())
+            collections.create(store, wanted)
+            assert collections.differences(store, wanted) == []
+            texts = ["a", "a much longer text"]
+            vectors = made.embed(texts, purpose="document")
+            objects = [
+                StoredObject(identity(text), {"content": text}, row) for text, row in zip(texts, vectors, strict=True)
+            ]
+            service.asked.clear()
+            assert store.put(NAME, objects) == {}
+            assert service.asked == [], "objects bring their own vectors"
+            found = store.search(NAME, "b", how="near_text", limit=1)
+            assert [hit.uuid for hit in found] == [identity("a")]
+            (asked,) = service.asked
+            assert asked["key"] == "Bearer k"
+            assert asked.get("input_type", "search_query") == "search_query"
+            made.close()  # type: ignore[attr-defined]
+            _clean(store)
 
 
 def test_without_the_embedder_a_question_says_what_is_missing(store: Weaviate) -> None:
