@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 
 from sync.cli import mapping_files, terminal
 from sync.cli.applied_mappings import open_state
@@ -66,7 +67,7 @@ def apply(
                 application.show()
             _approved(auto_approve)
         with _taken_back_when_terminated():
-            made = application.carry_out(state, partial(terminal.done, to=console))
+            made = application.carry_out(state, partial(_step, console))
     if json:
         terminal.print_json(made)
     elif again:
@@ -75,6 +76,11 @@ def apply(
         terminal.line(
             f"{application.name} is applied: `headrace run` serves it, `headrace status` shows its first load."
         )
+
+
+def _step(console: Console, text: str) -> None:
+    print_step = terminal.failed if text.startswith("could not") else terminal.done
+    print_step(text, to=console)
 
 
 @contextmanager
@@ -289,7 +295,7 @@ def _carefully(step: Callable[[], object], say: Say) -> Callable[[], None]:
         try:
             step()
         except HeadraceError as exc:
-            say(f"could not be taken back: {exc}")
+            say(f"could not take back: {exc}")
 
     return undo
 

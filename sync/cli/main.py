@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -70,6 +71,8 @@ def main() -> None:
     """Run `headrace` with the process's arguments; never returns."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # they are for those who develop libraries
+    if logging.lastResort is not None:
+        logging.lastResort.setLevel(logging.CRITICAL)  # libraries' complaints: our own errors say it once
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal that lacks a sign shows ?
     try:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from sync.cli import mapping_files, terminal
 from sync.cli.applied_mappings import NoSuch, find, open_state
@@ -45,7 +46,7 @@ def remove(
         model = _model(state, mapping)
         if not yes:
             _approve(model, collections)
-        removal = carry_out(state, model, collections=collections, say=partial(terminal.done, to=console))
+        removal = carry_out(state, model, collections=collections, say=partial(_step, console))
     if json:
         terminal.print_json({"mapping": model.name, "removed": removal.done, "failed": removal.failed})
     for failure in removal.failed:
@@ -55,6 +56,11 @@ def remove(
         raise typer.Exit(terminal.FINDINGS)
     if not json:
         terminal.line(f"{model.name} is removed" if removal.done else f"nothing was left of {model.name}")
+
+
+def _step(console: Console, text: str) -> None:
+    if not text.startswith("could not"):  # those are told at the end, with what to do
+        terminal.done(text, to=console)
 
 
 def _model(state: State, name: str) -> Mapping:
@@ -79,7 +85,8 @@ def _approve(model: Mapping, collections: bool) -> None:
     if not terminal.interactive():
         raise SettingsError("nobody is here to approve this", advice="Say --yes to remove without being asked.")
     what = "connector, slot, publication, topics and state" + (", and its collections" if collections else "")
-    if not terminal.ask(f"Remove {model.name}: {what}?"):
+    terminal.line(f"This takes away of {model.name}: {what}.")
+    if not terminal.ask("Remove?"):
         terminal.line("nothing was done")
         raise typer.Exit(terminal.FINDINGS)
 

@@ -19,7 +19,7 @@ from sync.demo.airline import Sizes
 from sync.demo.feed import Change, Feed, Standing, percentile
 from sync.demo.question import QUESTION, Asked, Asking
 from sync.demo.screen import View, picture, rows_that_fit
-from sync.demo.setup import MAPPING, Loading, Stage, await_first_load, stage
+from sync.demo.setup import MAPPING, Loading, Scene, await_first_load, scene
 from sync.demo.traffic import Commit, Pump, Traffic
 
 LOOK_EVERY = 0.25  # seconds
@@ -75,7 +75,7 @@ def run(
     summary = Summary()
     # Ctrl-C is how the demo ends, also while it starts.
     try:
-        with stage(sizes or Sizes(), keep=keep, fresh=fresh, say=teller.say) as running:
+        with scene(sizes or Sizes(), keep=keep, fresh=fresh, say=teller.say) as running:
             began = time.monotonic()
             first = await_first_load(running, lambda now: teller.loading(now, running.rows))
             teller.loaded(first, time.monotonic() - began)
@@ -89,7 +89,7 @@ def run(
 class Life:
     """Traffic, question and evidence, until the time is over."""
 
-    def __init__(self, running: Stage, teller: Teller, summary: Summary) -> None:
+    def __init__(self, running: Scene, teller: Teller, summary: Summary) -> None:
         self._running, self._teller, self._summary = running, teller, summary
         self._feed = Feed(running.state, MAPPING)
         self._pump = Pump(Traffic(running.url, seed=time.time_ns()), self._committed)

@@ -45,7 +45,7 @@ class Loading:
 
 
 @dataclass
-class Stage:
+class Scene:
     """The demo's running parts, for those who watch them."""
 
     url: str
@@ -66,52 +66,38 @@ def state_folder() -> Path:
 
 
 @contextmanager
-def stage(sizes: airline.Sizes, *, keep: bool, fresh: bool, say: Callable[[str], None]) -> Iterator[Stage]:
+def scene(sizes: airline.Sizes, *, keep: bool, fresh: bool, say: Callable[[str], None]) -> Iterator[Scene]:
     """Everything up to a worker that runs; on the way out, everything this call started is stopped again.
 
     With ``keep`` the stack goes on. Raises DemoFailed and the errors of whatever does not work.
     """
     stack = NativeStack(NAME)
-    ours = not stack.running()
-    children: Children | None = None
-    state: State | None = None
-    with _interruptible():
-        try:
-            say("starting PostgreSQL, Kafka, Kafka Connect and Weaviate")
-            stack.up(fresh=fresh, die_with=os.getpid() if ours and not keep else None)
-            addresses = stack.environment()
-            url = airline.database(addresses["POSTGRES_URL"])
-            if airline.ensure(url, sizes):
-                say(f"made the airline: {sizes.rows:,} rows")
-            folder = state_folder()
-            folder.mkdir(parents=True, exist_ok=True)
-            settings = {
-                **addresses,
-                "AIRLINE_URL": url,
-                "HEADRACE_PRIVACY_SALT": SALT,
-                "HEADRACE_EMBEDDER": "local",
-                "HEADRACE_STATE_URL": f"sqlite:///{folder / 'state.db'}",
-            }
-            children = Children(folder, plain_environment() | settings)
-            where = urlsplit(addresses["HEADRACE_EMBEDDER_URL"])
-            children.start("embedder", "embedder", "--host", str(where.hostname), "--port", str(where.port))
-            say(f"applying {MAPPING_FILE.relative_to(CHECKOUT)}")
-            children.call("apply", str(MAPPING_FILE), "--auto-approve")
-            started_at = time.time()
-            children.start("run", "run")
-            state = State(settings["HEADRACE_STATE_URL"])
-            yield Stage(url, _settings(settings), state, children, airline.count(url), folder, started_at)
-        finally:
-            # A second Ctrl-C must not leave half of it running.
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)
-            say("stopping")
-            if state is not None:
-                state.close()
-            if children is not None:
-                children.stop()
-            if ours and not keep:
-                stack.down()
+    before = frozenset[str]() if fresh else stack.running()
+    # Each part is taken down by a callback of its own, so that one that fails does not keep the others alive.
+    with _interruptible(), ExitStack() as undo:
+        if keep:
+            undo.callback(say, f"the stack goes on; `docker/native/stack down --name {NAME}` stops it")
+        else:
+            undo.callback(stack.stop_but, before)
+        undo.callback(_going_down, say)
+        say("starting PostgreSQL, Kafka, Kafka Connect and Weaviate")
+        stack.up(fresh=fresh, die_with=None if before or keep else os.getpid())
+        addresses = stack.environment()
+        url = airline.database(addresses["POSTGRES_URL"])
+        if airline.ensure(url, sizes):
+            say(f"made the airline: {sizes.rows:,} rows")
+        folder = state_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        environment = {
+            **addresses,
+            "AIRLINE_URL": url,
+            "HEADRACE_PRIVACY_SALT": SALT,
+            "HEADRACE_EMBEDDER": "local",
+            "HEADRACE_STATE_URL": f"sqlite:///{folder / 'state.db'}",
+        }
+        children = Children(folder, plain_environment() | environment)
+        undo.pop_all().push(undo) if False else None
+        yield _people(children, environment, url, folder, say)
 
 
 def _settings(values: dict[str, str]) -> Settings:
@@ -158,14 +144,14 @@ def loading(connection: Connection, since: float) -> Loading:
     return Loading((heard_at or 0) > since, bool(loaded), -1 if offset is None else offset, documents, written, owed)
 
 
-def await_first_load(stage: Stage, told: Callable[[Loading], None]) -> Loading:
+def await_first_load(at: Scene, told: Callable[[Loading], None]) -> Loading:
     """Wait until every document is written once; ``told`` hears how far it is. Raises DemoFailed."""
     before: Loading | None = None
     moved = time.monotonic()
     while True:
-        stage.children.check()
-        with stage.state.read() as connection:
-            now = loading(connection, stage.started_at)
+        at.children.check()
+        with at.state.read() as connection:
+            now = loading(connection, at.started_at)
         told(now)
         if now.done:
             return now
@@ -174,7 +160,7 @@ def await_first_load(stage: Stage, told: Callable[[Loading], None]) -> Loading:
         elif time.monotonic() - moved > STUCK_AFTER:
             raise DemoFailed(
                 f"the first load stands still: {now.written:,} of {now.documents:,} documents written",
-                advice=f"The worker's log: {stage.log_folder / 'run.log'}; "
+                advice=f"The worker's log: {at.log_folder / 'run.log'}; "
                 f"the stack's: docker/native/stack logs --name {NAME}",
             )
         time.sleep(LOOK_EVERY)

@@ -52,13 +52,13 @@ class Traffic:
         self._address = Address(url)
         self._chance = random.Random(seed)
         self._kinds: list[tuple[Callable[[Connection], Deed | None], int]] = [
-            (self.delay, 25),
-            (self.cancel, 4),
-            (self.reinstate, 20),
-            (self.rebook, 18),
-            (self.reprice, 22),
-            (self.book, 8),
-            (self.delete, 7),
+            (self.delay, 10),
+            (self.cancel, 2),
+            (self.reinstate, 8),
+            (self.rebook, 25),
+            (self.reprice, 30),
+            (self.book, 10),
+            (self.delete, 8),
             (self.assign_gate, 8),
         ]
 

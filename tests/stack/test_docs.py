@@ -134,6 +134,7 @@ def reader(stack: Stack, tmp_path: Path) -> Iterator[Reader]:
             connection.execute("drop database airline_of_the_docs with (force)")
 
 
+@pytest.mark.timeout(1800)  # some thirty commands, one after the other
 def test_every_command_and_program_of_the_docs_does_what_its_page_says(reader: Reader) -> None:
     at_the_end = []
     for page in DOCS:

@@ -190,6 +190,21 @@ def test_what_will_be_made_is_shown_before_it_is(headrace: Command, outside: Out
     assert outside.is_empty
 
 
+@pytest.mark.parametrize(("answer", "code", "made"), [("y", 0, True), ("n", 1, False), ("", 1, False)])
+def test_somebody_at_the_terminal_is_asked_and_no_is_the_default(
+    headrace: Command, outside: Outside, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, made: bool
+) -> None:
+    monkeypatch.setattr("sync.cli.terminal.interactive", lambda: True)
+    ran = headrace("apply", "mappings/airline.yml", stdin=f"{answer}\n")
+    assert ran.code == code
+    assert outside.is_empty is not made
+    if made:
+        assert headrace("remove", "airline", stdin="n\n").code == 1
+        assert outside.connectors
+        assert headrace("remove", "airline", stdin="y\n").code == 0
+        assert not outside.connectors
+
+
 @pytest.mark.parametrize(
     "fails",
     [("create", "Booking_g1"), ("alias", "Booking"), ("create", "AirlineTerms_g1"), ("alias", "AirlineTerms")],

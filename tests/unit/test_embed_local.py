@@ -50,7 +50,8 @@ def test_its_vectors_are_those_of_wordllama_bit_for_bit(embedder: LocalEmbedder)
         from wordllama import WordLlamaInference  # configures the process's logging when imported
     finally:
         root.handlers[:], root.level = before, level
-    theirs = WordLlamaInference(embedder._matrix, Tokenizer.from_file(str(local._package() / "tokenizers/l2_supercat_tokenizer_config.json")))
+    file = local._package() / "tokenizers/l2_supercat_tokenizer_config.json"
+    theirs = WordLlamaInference(embedder._matrix, Tokenizer.from_file(str(file)))
     texts = [text for text in TEXTS if text]
     assert np.array_equal(theirs.embed(texts, norm=True), embedder.embed(texts, purpose="document"))
 
