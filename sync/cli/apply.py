@@ -214,6 +214,7 @@ class Application:
             again = self.name in applied(connection)
         if again:
             register(self.mapping, self.lock, self.settings, say)
+            self._keep_goals(state)
             return self._made(again=True)
         with Weaviate(self.settings) as weaviate, ExitStack() as undo:
             left_over = self._make_collections(weaviate, undo, say)
@@ -231,6 +232,16 @@ class Application:
             undo.pop_all()
         say(f"mapping {self.name} {self.plan.version} in the state")
         return self._made(again=False)
+
+    def _keep_goals(self, state: State) -> None:
+        """Freshness goals, owner and tests change no document, and so no version: they are taken over as they are."""
+        from sqlalchemy import update
+
+        from sync.state.registry import MAPPING
+
+        with state.write() as connection:
+            model = self.mapping.model_dump_json(by_alias=True)
+            connection.execute(update(MAPPING).where(MAPPING.c.name == self.name).values(model=model))
 
     def _made(self, *, again: bool) -> dict[str, Any]:
         from connectors.names import names

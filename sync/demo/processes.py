@@ -59,9 +59,13 @@ class NativeStack:
         if self._call("up", *more, capture=False).returncode:
             raise DemoFailed("the stack did not start", advice=f"The lines above say why; {self._logs}.")
 
-    def down(self) -> bool:
-        """Stop everything; whether that went well."""
-        return self._call("down", capture=False).returncode == 0
+    def stop_but(self, kept: frozenset[str]) -> None:
+        """Stop everything but what ran before; with nothing to keep, the stack goes down as a whole."""
+        if not kept:
+            self._call("down", capture=False)
+            return
+        for name in sorted(self.running() - kept):
+            self._call("stop", name, capture=False)
 
     def environment(self) -> dict[str, str]:
         """Its addresses, as `stack env` prints them. Raises DemoFailed."""
@@ -76,7 +80,7 @@ class NativeStack:
         return f"`{self._script} logs --name {self.name}` shows the logs"
 
     def _call(self, verb: str, *more: str, capture: bool = True) -> subprocess.CompletedProcess[str]:
-        # A session of its own: Ctrl-C is for the demo, which then takes the stack down in order.
+        # What takes down is out of Ctrl-C's reach; `up` is not, and then stops what it was starting.
         return subprocess.run(
             [sys.executable, str(self._script), verb, "--name", self.name, *more],
             stdin=subprocess.DEVNULL,
@@ -85,7 +89,7 @@ class NativeStack:
             text=True,
             env=plain_environment(),
             check=False,
-            start_new_session=not capture and verb == "down",
+            start_new_session=verb in ("down", "stop"),
         )
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -73,31 +73,53 @@ def scene(sizes: airline.Sizes, *, keep: bool, fresh: bool, say: Callable[[str],
     """
     stack = NativeStack(NAME)
     before = frozenset[str]() if fresh else stack.running()
-    # Each part is taken down by a callback of its own, so that one that fails does not keep the others alive.
+    # Each part has an undo of its own: one that fails must not keep the others alive.
     with _interruptible(), ExitStack() as undo:
         if keep:
-            undo.callback(say, f"the stack goes on; `docker/native/stack down --name {NAME}` stops it")
+            undo.callback(_leave, say)
         else:
             undo.callback(stack.stop_but, before)
-        undo.callback(_going_down, say)
-        say("starting PostgreSQL, Kafka, Kafka Connect and Weaviate")
-        stack.up(fresh=fresh, die_with=None if before or keep else os.getpid())
-        addresses = stack.environment()
-        url = airline.database(addresses["POSTGRES_URL"])
-        if airline.ensure(url, sizes):
-            say(f"made the airline: {sizes.rows:,} rows")
-        folder = state_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        environment = {
-            **addresses,
-            "AIRLINE_URL": url,
-            "HEADRACE_PRIVACY_SALT": SALT,
-            "HEADRACE_EMBEDDER": "local",
-            "HEADRACE_STATE_URL": f"sqlite:///{folder / 'state.db'}",
-        }
-        children = Children(folder, plain_environment() | environment)
-        undo.pop_all().push(undo) if False else None
-        yield _people(children, environment, url, folder, say)
+        try:
+            say("starting PostgreSQL, Kafka, Kafka Connect and Weaviate")
+            stack.up(fresh=fresh, die_with=None if before or keep else os.getpid())
+            addresses = stack.environment()
+            url = airline.database(addresses["POSTGRES_URL"])
+            if airline.ensure(url, sizes):
+                say(f"made the airline: {sizes.rows:,} rows")
+            environment = _environment(addresses, url)
+            children = Children(state_folder(), plain_environment() | environment)
+            undo.callback(children.stop)
+            where = urlsplit(addresses["HEADRACE_EMBEDDER_URL"])
+            children.start("embedder", "embedder", "--host", str(where.hostname), "--port", str(where.port))
+            say(f"applying {MAPPING_FILE.relative_to(CHECKOUT)}")
+            children.call("apply", str(MAPPING_FILE), "--auto-approve")
+            started_at = time.time()
+            children.start("run", "run")
+            state = State(environment["HEADRACE_STATE_URL"])
+            undo.callback(state.close)
+            rows = airline.count(url)
+            yield Scene(url, _settings(environment), state, children, rows, state_folder(), started_at)
+        finally:
+            # A second Ctrl-C must not leave half of it running, nor a reader that is gone (`| head`).
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            with suppress(OSError):
+                say("stopping")
+
+
+def _leave(say: Callable[[str], None]) -> None:
+    with suppress(OSError):
+        say(f"the stack goes on; `docker/native/stack down --name {NAME}` stops it")
+
+
+def _environment(addresses: dict[str, str], url: str) -> dict[str, str]:
+    return {
+        **addresses,
+        "AIRLINE_URL": url,
+        "HEADRACE_PRIVACY_SALT": SALT,
+        "HEADRACE_EMBEDDER": "local",
+        "HEADRACE_STATE_URL": f"sqlite:///{state_folder() / 'state.db'}",
+    }
 
 
 def _settings(values: dict[str, str]) -> Settings:

@@ -106,9 +106,7 @@ def normalised(text: str, normalise: Sequence[str]) -> str:
     return text
 
 
-def canonical(
-    value: Any, kind: Kind, database_type: str | None = None, normalise: tuple[str, ...] = ()
-) -> str | None:
+def canonical(value: Any, kind: Kind, database_type: str | None = None, normalise: tuple[str, ...] = ()) -> str | None:
     """The text by which this value is compared, or None where it equals nothing (NULL, or a value that was cut)."""
     return canonicalizer(kind, database_type, normalise)(value)
 

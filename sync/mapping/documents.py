@@ -99,7 +99,7 @@ def _pairs(parent: TablePlan, child: TablePlan, relation: Relation, where: str) 
     if len(mine) != len(theirs) or not mine:
         keyed = child if relation.one is not None else parent
         raise MappingError(
-            f'{where}: `by` names {len(mine if relation.one is not None else theirs)} columns, but the key of '
+            f"{where}: `by` names {len(mine if relation.one is not None else theirs)} columns, but the key of "
             f'"{keyed.name}" has {len(keyed.key)} ({", ".join(keyed.key)}); '
             "write `by: {column here: column there}` where it is not the key"
         )

@@ -28,6 +28,7 @@ _INFINITE = {
     "-inf": "-infinity",
 }
 
+
 def timestamp_text(value: Any) -> str | None:
     """An instant as ``2026-03-01T09:00:00Z``, fractions without trailing zeros; "infinity", "-infinity".
 

@@ -313,6 +313,17 @@ def test_applying_the_same_version_again_says_so_and_mends_its_connector(headrac
     assert outside.events == ["register", "register"]
 
 
+def test_freshness_goals_change_no_version_and_are_taken_over(
+    headrace: Command, outside: Outside, state: State
+) -> None:
+    apply(headrace)
+    file = Path("mappings/airline.yml")
+    file.write_text(file.read_text().replace("warn_after: 5s", "warn_after: 7s"))
+    assert "is applied already" in apply(headrace).out
+    with state.read() as connection:
+        assert load(connection, "airline").plan.documents["booking"].model.freshness.warn_after == "7s"
+
+
 def test_a_changed_mapping_is_refused_with_the_way_to_go(headrace: Command, outside: Outside) -> None:
     apply(headrace)
     file = Path("mappings/airline.yml")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from sync.cli.main import app
 from sync.errors import ConnectUnreachable, MappingError, PreflightFailed
 from tests.support.command import Command
 
+HEAVY = {"weaviate", "faust", "wordllama", "numpy", "sqlalchemy", "aiokafka", "psycopg", "requests", "cohere"}
 COMMANDS = [
     "init",
     "lint",
@@ -59,6 +62,21 @@ def test_every_command_that_answers_something_answers_it_in_json_too(headrace: C
 def test_help_keeps_within_the_terminal(headrace: Command, command: str, columns: int) -> None:
     ran = headrace(*([command] if command else []), "--help", COLUMNS=str(columns))
     assert max(map(len, ran.out.splitlines())) <= columns
+
+
+@pytest.mark.parametrize(
+    ("program", "heavy"),
+    [
+        ("import sync.cli.main", HEAVY | {"pydantic", "jinja2", "ruamel"}),
+        ("from sync.cli.mapping_files import check; check('mappings/airline.yml')", HEAVY),
+    ],
+    ids=["help", "lint"],
+)
+def test_what_a_command_does_not_need_is_not_imported(program: str, heavy: set[str]) -> None:
+    script = f"import sys\n{program}\nprint(*sys.modules)"
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    assert heavy & set(done.stdout.split()) == set()
 
 
 def test_an_unknown_command_is_met_with_the_nearest_one(headrace: Command) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -111,3 +112,34 @@ def test_a_stack_that_does_not_start_is_an_error_that_says_where_the_logs_are(tm
     with pytest.raises(DemoFailed, match="did not start") as failed:
         stack.up(fresh=False, die_with=None)
     assert "logs --name demo" in failed.value.advice
+
+
+def recording_stack(folder: Path, running: list[str]) -> tuple[NativeStack, Path]:
+    """A stack script that says what runs and writes down what it is asked to do."""
+    rows = [{"component": name, "pid": 1} for name in running] + [{"component": "mariadb", "pid": None}]
+    script, calls = folder / "stack", folder / "calls"
+    script.write_text(
+        "import sys, pathlib\n"
+        f"if sys.argv[1] == 'status': print({json.dumps(json.dumps(rows))})\n"
+        f"else: pathlib.Path({str(calls)!r}).open('a').write(' '.join(sys.argv[1:]) + chr(10))\n"
+    )
+    return NativeStack("demo", script), calls
+
+
+def test_a_stack_that_nobody_had_started_goes_down_as_a_whole(tmp_path: Path) -> None:
+    stack, calls = recording_stack(tmp_path, ["kafka", "weaviate"])
+    stack.stop_but(frozenset())
+    assert calls.read_text().splitlines() == ["down --name demo"]
+
+
+def test_of_a_stack_that_ran_in_part_only_what_the_demo_added_is_stopped(tmp_path: Path) -> None:
+    stack, calls = recording_stack(tmp_path, ["kafka", "postgres", "weaviate"])
+    assert stack.running() == {"kafka", "postgres", "weaviate"}
+    stack.stop_but(frozenset({"postgres"}))
+    assert calls.read_text().splitlines() == ["stop --name demo kafka", "stop --name demo weaviate"]
+
+
+def test_a_stack_that_ran_before_is_left_alone(tmp_path: Path) -> None:
+    stack, calls = recording_stack(tmp_path, ["kafka", "postgres"])
+    stack.stop_but(frozenset({"kafka", "postgres"}))
+    assert not calls.exists()

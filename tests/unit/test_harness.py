@@ -64,7 +64,7 @@ FAILING: list[tuple[dict[str, Any], str]] = [
     ({"absent": ["new"]}, 'expected "new" to be absent'),
     ({"equals": "Order 1"}, "- Order 1"),
     ({"no_document": True}, "expected no document, but one was built"),
-    ({"filters": {"total": 2}}, "expected filter \"total\" to be 2, found 1.5"),
+    ({"filters": {"total": 2}}, 'expected filter "total" to be 2, found 1.5'),
     ({"filters": {"totl": 2}}, 'no filter "totl" (nearest: "total")'),
 ]
 
