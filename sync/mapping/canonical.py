@@ -79,6 +79,8 @@ def boolean(value: Any) -> bool | None:
         return value
     if isinstance(value, bytes | bytearray | memoryview):
         value = int.from_bytes(bytes(value), "big")
+    if isinstance(value, Decimal) and not value.is_finite():
+        return None  # to compare a signalling NaN raises
     if isinstance(value, int | float | Decimal) and value in (0, 1):
         return bool(value)
     if isinstance(value, str):
