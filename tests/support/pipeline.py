@@ -17,13 +17,16 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import psycopg
+import requests
+from sqlalchemy import select
 
 from connectors.postgres.database import Postgres
+from connectors.topics import Topics
 from sync.demo import airline
 from sync.evidence import visible
 from sync.evidence.freshness import Status, statuses
 from sync.state.database import State
-from sync.state.registry import load
+from sync.state.registry import SOURCE, load
 
 ROOT = Path(__file__).resolve().parents[2]
 MAPPING = ROOT / "mappings" / "airline.yml"
@@ -101,7 +104,7 @@ class Pipeline:
         self.stack, self.directory = stack, directory
         self.name = f"t{uuid4().hex[:8]}"
         self.mapping_text = (mapping or MAPPING.read_text()).replace("name: airline", f"name: {self.name}", 1)
-        self.is_airline = not mapping
+        self.is_airline = "customers:" in self.mapping_text
         self.admin_url = stack.env["POSTGRES_URL"]
         self.url = self.admin_url.rsplit("/", 1)[0] + "/" + self.name
         self.env = {
@@ -193,7 +196,19 @@ class Pipeline:
         found = visible.wait(self.state, registered, [token], timeout)
         if not found.yes:
             said = self.workers[-1].text()[-2000:] if self.workers else ""
-            raise AssertionError(f"not visible within {timeout:.0f} s: {found}; the worker's log ends: {said}")
+            raise AssertionError(
+                f"not visible within {timeout:.0f} s: {found}; {self.whereabouts()}; the worker's log ends: {said}"
+            )
+
+    def whereabouts(self) -> str:
+        """How far the topic goes, how far it is applied, and what Connect says: where to look when it stands still."""
+        with self.state.read() as connection:
+            registered = load(connection, self.name)
+            applied = [(row.name, row.offset_) for row in connection.execute(select(SOURCE))]
+        ends = {topic: Topics(self.env["HEADRACE_KAFKA"]).end(topic) for topic in registered.topics.values()}
+        connectors = requests.get(f"{self.env['HEADRACE_CONNECT_URL']}/connectors?expand=status", timeout=30).json()
+        states = {name: [t["state"] for t in c["status"]["tasks"]] for name, c in connectors.items()}
+        return f"topics end at {ends}, applied {applied}, tasks {states}"
 
     def statuses(self) -> dict[str, Status]:
         """As `headrace status`, by document type."""
