@@ -30,8 +30,8 @@ test: native lint ## all tests, the ones on the real components included
 unit: env ## the fast tests only: offline, seconds
 	@$(BIN)/python -m pytest tests/unit tests/component -q $(ARGS)
 
-faults: native ## the fault suite: make faults ARGS="--seed 7 --seconds 60"
-	@$(BIN)/python -m tests.faults $(ARGS)
+faults: native ## the fault tests, those included that `make test` leaves out
+	@$(BIN)/python -m pytest tests/faults -m "suite or not suite" $(ARGS)
 
 bench: native ## the figures that README quotes
 	@$(BIN)/python -m bench $(ARGS)

@@ -42,17 +42,6 @@ def test_weaviate_stopped_and_started_under_load_is_caught_up(pipeline: Pipeline
     settled_equal(pipeline, 60)
 
 
-def test_kafka_killed_and_started_under_load_is_caught_up(pipeline: Pipeline) -> None:
-    traffic = Traffic(pipeline.url, SEED + 2, rate=60).start()
-    wait_until("some commits", lambda: traffic.commits > 20)
-    pipeline.stack.kill("kafka")
-    before = traffic.commits
-    wait_until("commits while Kafka is away", lambda: traffic.commits > before + 50)
-    pipeline.stack.start("kafka")
-    traffic.stop()
-    settled_equal(pipeline, 120)
-
-
 def test_connect_killed_sends_again_and_nobody_sees_an_older_text(pipeline: Pipeline) -> None:
     traffic = Traffic(pipeline.url, SEED + 3, rate=60).start()
     wait_until("some commits", lambda: traffic.commits > 50)
