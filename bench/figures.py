@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
@@ -52,9 +52,18 @@ class Figure:
         return None if self.goal is None else self.goal.met(self.value, self.floor)
 
     def to_json(self) -> dict[str, Any]:
-        made = asdict(self)
-        made["goal"] = None if self.goal is None else str(self.goal) + ("" if self.floor is None else " × floor")
-        return made | {"ratio": self.ratio, "passed": self.passed}
+        # Not dataclasses.asdict: it makes a Counter of pairs out of a Counter.
+        return {
+            "name": self.name,
+            "value": self.value,
+            "unit": self.unit,
+            "goal": None if self.goal is None else str(self.goal) + ("" if self.floor is None else " × floor"),
+            "floor": self.floor,
+            "ratio": self.ratio,
+            "passed": self.passed,
+            "details": dict(self.details),
+            "samples": list(self.samples),
+        }
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:

@@ -7,7 +7,7 @@ from bench.figures import Figure, Goal, NotMeasured, percentile
 from bench.latency import at_rate
 
 LIMIT = 250.0  # ms, of the p99
-STEPS = (0.15, 0.20, 0.25, 0.30, 0.36, 0.43, 0.52, 0.62, 0.75, 0.90)  # of what bare insert_many does
+STEPS = (0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.36, 0.43, 0.52, 0.62, 0.75, 0.90)  # of what bare insert_many does
 SECONDS = 10.0
 
 

@@ -48,8 +48,10 @@ def goal(figure: Figure) -> str:
 
 
 def number(value: float) -> str:
-    if value >= 100:
+    if value >= 1000:
         return f"{value:,.0f}"
+    if value >= 100:
+        return f"{value:.1f}"  # 299.6 must not read as 300
     return f"{value:.3g}"
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+
+import orjson
 import pytest
 
 from bench import generator
 from bench.entries import Entry, latencies
 from bench.figures import Figure, Goal, NotMeasured, percentile, spread
 from bench.generator import Load, Sent
+from bench.machine import Machine
 from bench.memory import scaled
+from bench.report import number, to_json
 
 
 def sent(key: str, began: int, committed: int) -> Sent:
@@ -35,6 +41,20 @@ def test_a_goal_is_held_against_the_floor_of_the_same_run(
     goal: Goal, value: float, floor: float | None, met: bool
 ) -> None:
     assert Figure("what", value, "ms", goal, floor).passed is met
+
+
+def test_figures_go_into_json_with_their_counts_and_raw_samples() -> None:
+    figure = Figure("what", 2.0, "ms", Goal("at most", 2), 1.0, {"ledger": Counter({"written": 3})}, (1.5, 2.5))
+    machine = Machine(2, "a CPU", 24.0, 0.5, "Linux")
+    content = json.loads(orjson.dumps(to_json(machine, [figure], {"memory": "no worker"}, quick=True)))
+    assert content["figures"][0]["details"] == {"ledger": {"written": 3}}
+    assert content["figures"][0]["samples"] == [1.5, 2.5]
+    assert (content["figures"][0]["goal"], content["figures"][0]["passed"]) == ("≤ 2 × floor", True)
+    assert content["not_measured"] == {"memory": "no worker"}
+
+
+def test_a_figure_just_within_its_goal_does_not_read_as_the_goal() -> None:
+    assert number(299.6) == "299.6"
 
 
 def test_a_figure_without_a_goal_neither_passes_nor_fails() -> None:
