@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -48,8 +49,8 @@ def decode(key: bytes | None, value: bytes | None, headers: Headers, offset: int
     if value is None:
         return Tombstone(offset, 0)
     try:
-        body = orjson.loads(value)
-    except orjson.JSONDecodeError:
+        body = _json(value)
+    except ValueError:
         return Broken(offset, 0, "its value is not JSON")
     if type(body) is not dict:
         return Broken(offset, 0, "its value is no JSON object")
@@ -67,6 +68,31 @@ def decode(key: bytes | None, value: bytes | None, headers: Headers, offset: int
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as exc:
         # The shape is not what Debezium writes. The exception's text may quote a value, so its kind must do.
         return Broken(offset, 0, f"its envelope has an unknown shape ({type(exc).__name__})")
+
+
+def _json(text: bytes | str) -> Any:
+    """JSON read by orjson, or more patiently where it holds half a character. Raises ValueError.
+
+    A column that is cut to its first character (``mask``) is cut by Java, which counts UTF-16 units: of an emoji
+    half is left, which is no character. It becomes U+FFFD.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        decoded = text.decode(errors="replace") if isinstance(text, bytes) else text
+        return _whole(json.loads(decoded, parse_constant=_no_constant))
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_whole(name): _whole(part) for name, part in value.items()}
+    return [_whole(part) for part in value] if isinstance(value, list) else value
 
 
 def _change(key: bytes | None, raw: bytes, body: dict[str, Any], headers: Headers, offset: int) -> Record:
@@ -185,7 +211,7 @@ def _table(source: dict[str, Any]) -> str:
 def _key(content: bytes | None) -> dict[str, Any] | None:
     if not content:
         return None
-    key = orjson.loads(content)
+    key = _json(content)
     if isinstance(key, dict) and key.keys() == {"schema", "payload"}:  # header converters write schemas
         key = key["payload"]
     return key if isinstance(key, dict) and key else None

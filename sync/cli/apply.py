@@ -92,6 +92,8 @@ def prepare(file: str, wanted: Settings, *, quiet: bool = False) -> Application 
         findings = [*findings, *live.findings]
         if loaded.lock is None:
             loaded = mapping_files.with_lock(loaded, live.lock)
+            if loaded.file != "<stdin>":
+                terminal.warn(f"{loaded.file} has no lock: `headrace lint --live` writes it")
     if findings and not quiet:
         mapping_files.print_findings(findings)
     if mapping_files.refused(findings) or loaded.mapping is None:

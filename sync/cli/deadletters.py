@@ -1,4 +1,4 @@
-"""`headrace deadletters`: documents that could not be built, tried again once their cause is mended."""
+"""`headrace deadletters`: documents that could not be built and records that could not be applied."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from sync.cli import terminal
-from sync.cli.applied_mappings import called, document_key, find_all, find_document, open_state
+from sync.cli.applied_mappings import called, document_key, find, find_all, find_document, open_state
 from sync.cli.mapping_files import counted
+from sync.errors import SettingsError
 
-app = typer.Typer(no_args_is_help=True, help="Parked documents: list them, try them again.")
+app = typer.Typer(no_args_is_help=True, help="What is set aside: list it, try it again, or say that it does no harm.")
 
 
 @app.command("list")
@@ -20,28 +21,36 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
     json: terminal.Json = False,
 ) -> None:
-    """Every parked document: key, reason, and the command that tries it again. Exit code 1 if there is one.
+    """Every parked document and every record that was not applied, with the cure. Exit code 1 if there is one.
 
     Examples:
 
         headrace deadletters list airline
     """
-    from sync.cli.status import retry_command
-    from sync.evidence.parked import parked
+    from sync.cli.status import discard_command, retry_command
+    from sync.evidence.parked import parked, unapplied
 
     with open_state() as state, state.read() as connection:
         find_all(connection, mapping)
         found = list(parked(connection, mapping, limit=limit))
+        lost = list(unapplied(connection, mapping, limit=limit))
     if json:
-        terminal.print_json([{**each.to_json(), "document": called(each.document)} for each in found])
+        terminal.print_json(
+            [{**each.to_json(), "document": called(each.document)} for each in found]
+            + [record.to_json() for record in lost]
+        )
+    for record in [] if json else lost:
+        terminal.line(f"{record.mapping}, source {record.source}, record {record.position}", "bold")
+        terminal.line(record.reason, indent=2)
+        terminal.line(f"if it does no harm: {discard_command(record)}", indent=2)
     for each in [] if json else found:
         terminal.line(f"{each.mapping}.{called(each.document)} {each.key}", "bold")
         terminal.line(each.reason, indent=2)
         terminal.line(f"again: {retry_command(each)}", indent=2)
-    if found:
+    if found or lost:
         raise typer.Exit(terminal.FINDINGS)
     if not json:
-        terminal.line("no document is parked")
+        terminal.line("no document is parked, and every record was applied")
 
 
 @app.command()
@@ -80,3 +89,34 @@ def retry(
         terminal.print_json({"document": f"{registered.name}.{called(kind.name)}", "owed": found})
     else:
         terminal.line(f"{counted(len(found), 'document')} owed again" if found else "nothing of it is parked")
+
+
+@app.command()
+def discard(
+    mapping: Annotated[str, typer.Argument(metavar="MAPPING", help="The applied mapping.")],
+    position: Annotated[str, typer.Argument(metavar="EPOCH:OFFSET", help="As `headrace status` names the record.")],
+    reason: Annotated[str, typer.Option(help="Why it does no harm; kept beside the record.")],
+    json: terminal.Json = False,
+) -> None:
+    """Take it that a record which could not be applied does no harm: its rows were looked at, or changed since.
+
+    Until then no document of the mapping counts as fresh, because nobody knows which of them it would have changed.
+
+    Examples:
+
+        headrace deadletters discard airline 1:4711 --reason "row 7 was deleted since"
+    """
+    from sync.evidence.parked import discard as discard_record
+
+    with open_state() as state, state.write() as connection:
+        find(connection, mapping)
+        try:
+            found = discard_record(connection, mapping, position, reason)
+        except ValueError as exc:
+            raise SettingsError(f"{position} is no position", advice="`headrace status` names it: 1:4711.") from exc
+    if json:
+        terminal.print_json({"mapping": mapping, "position": position, "discarded": found})
+    else:
+        terminal.line(f"{counted(found, 'record')} discarded" if found else "no such record stands there")
+    if not found:
+        raise typer.Exit(terminal.FINDINGS)

@@ -93,6 +93,23 @@ class Live:
     findings: list[Finding]
 
 
+def read_catalogues(loaded: Loaded, mapping: Mapping) -> Lock:
+    """The lock as the databases give it now, of the mapped tables. Raises SourceUnreachable, SourceRefused."""
+    from connectors.captured import captured
+    from connectors.registration import source_database
+    from sync.mapping.lock import Lock
+    from sync.mapping.tables import sources_of
+
+    return Lock(
+        sources={
+            source: source_database(mapping, source).catalogue(
+                [table.name for table in captured(mapping, loaded.lock, source)]
+            )
+            for source in sources_of(mapping)
+        }
+    )
+
+
 # What drift says of a table or column, preflight says too; once is enough.
 _SAME = {"M218": "M201", "M219": "M202", "M221": "M203", "M226": "M124"}
 
@@ -102,20 +119,10 @@ def ask_databases(loaded: Loaded, mapping: Mapping, settings: Settings) -> Live:
 
     Raises SourceUnreachable, SourceRefused, SettingsError.
     """
-    from connectors.captured import captured
-    from connectors.registration import preflight, source_database
+    from connectors.registration import preflight
     from sync.mapping.lint import drift
-    from sync.mapping.lock import Lock
-    from sync.mapping.tables import sources_of
 
-    live = Lock(
-        sources={
-            source: source_database(mapping, source).catalogue(
-                [table.name for table in captured(mapping, loaded.lock, source)]
-            )
-            for source in sources_of(mapping)
-        }
-    )
+    live = read_catalogues(loaded, mapping)
     findings = drift(loaded, live)
     said = {(finding.line, finding.code) for finding in findings}
     for problems in preflight(mapping, loaded.lock or live, settings).values():

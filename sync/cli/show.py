@@ -86,8 +86,10 @@ def _find(files: list[str], name: str) -> tuple[Plan, DocumentPlan]:
     if len(matching) > 1:
         raise SettingsError(f"several documents are called {name}: {', '.join(matching)}", advice="Name one in full.")
     of, _, chosen = matching[0].partition(".")
-    lock = next(each.lock for each in loaded if each.mapping and each.mapping.name == of)
-    made = plan(next(mapping for mapping in mappings if mapping.name == of), lock)
+    from_file = next(each for each in loaded if each.mapping and each.mapping.name == of)
+    mapping = next(mapping for mapping in mappings if mapping.name == of)
+    # Without the types a value may read, and a token be cut, otherwise than in the service.
+    made = plan(mapping, from_file.lock or mapping_files.read_catalogues(from_file, mapping))
     return made, made.documents[chosen]
 
 

@@ -144,6 +144,7 @@ def _unapplied(unapplied: list[Unapplied]) -> list[RenderableType]:
             Text(f"{each.mapping}, source {each.source}, position {each.position}, since {_moment(each.since)}")
         )
         made.append(Text(f"  {each.reason}", "yellow"))
+        made.append(Text(f"  if it does no harm: {discard_command(each)}", "dim"))
     return made
 
 
@@ -168,6 +169,13 @@ def retry_command(parked: Parked) -> str:
     import shlex
 
     return shlex.join(["headrace", "deadletters", "retry", f"{parked.mapping}.{called(parked.document)}", parked.key])
+
+
+def discard_command(lost: Unapplied) -> str:
+    """The command that says that a record which was not applied does no harm."""
+    import shlex
+
+    return shlex.join(["headrace", "deadletters", "discard", lost.mapping, lost.position, "--reason", "…"])
 
 
 def ago(seconds: float | None) -> str:

@@ -60,7 +60,7 @@ def wait(
 
     Writes a marker into each source's own log and waits until it has come out at the other end and nothing that was
     committed before it is owed. Prints the milliseconds since the marker's commit. Exit code 1 after the timeout, or
-    when parked documents stand in the way; they are named.
+    when parked documents, or records that could not be applied, stand in the way; they are named.
 
     Examples:
 
@@ -129,11 +129,14 @@ def _wait_for(
 
 
 def _print(waited: Waited, timeout: str) -> None:
-    from sync.cli.status import retry_command
+    from sync.cli.status import discard_command, retry_command
 
     found = waited.found
     for lost in waited.unapplied:
-        terminal.warn(f"{waited.mapping}: the record at {lost.position} could not be applied: {lost.reason}")
+        terminal.fail(
+            f"{waited.mapping}: the record at {lost.position} could not be applied: {lost.reason}",
+            f"If it does no harm: {discard_command(lost)}",
+        )
     if found.yes:
         terminal.line(f"{waited.mapping}: searchable after {waited.milliseconds:.0f} ms")
         return
@@ -142,7 +145,7 @@ def _print(waited: Waited, timeout: str) -> None:
             f"{waited.mapping}: the marker did not come out of the source's log within {timeout}",
             "Is `headrace run` running? `headrace status` and `headrace doctor` say where it stands.",
         )
-    elif found.owed or not waited.parked:
+    elif found.owed or not (waited.parked or waited.unapplied):
         what = counted(found.owed, "document") if found.owed else "the first load"
         terminal.fail(f"{waited.mapping}: {what} still owed after {timeout}")
     for each in waited.parked:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from sync.evidence.parked import count_unapplied
 from sync.mapping.duration import seconds
 from sync.mapping.model import Freshness
 from sync.state.documents import Priority
@@ -75,7 +76,8 @@ def status(connection: Connection, registered: Registered, kind: DocumentKind) -
         mapping=registered.name,
         document=kind.name,
         collection=kind.alias,
-        state=_word(source, lag, freshness, catching_up),
+        # Which documents a record that was not applied would have changed, nobody knows.
+        state="unknown" if count_unapplied(connection, registered.name) else _word(source, lag, freshness, catching_up),
         owed=owed,
         parked=parked,
         documents=documents,

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from sync.state.registry import DEAD_LETTER, DOCUMENT, LEDGER, TYPE
 
 SHOWN = 20
+_STANDS = DEAD_LETTER.c.discarded.is_(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,32 @@ class Unapplied:
 
 def unapplied(connection: Connection, mapping: str | None = None, *, limit: int = SHOWN) -> Iterator[Unapplied]:
     """Records that could not be applied, of all mappings or of one, the newest first; at most ``limit``."""
-    statement = select(DEAD_LETTER).order_by(DEAD_LETTER.c.id.desc()).limit(limit)
+    statement = select(DEAD_LETTER).where(_STANDS).order_by(DEAD_LETTER.c.id.desc()).limit(limit)
     if mapping is not None:
         statement = statement.where(DEAD_LETTER.c.mapping == mapping)
     for row in connection.execute(statement):
         yield Unapplied(row.mapping, row.source, f"{row.epoch}:{row.offset_}", row.reason, row.found_at)
+
+
+def count_unapplied(connection: Connection, mapping: str) -> int:
+    """How many records of the mapping's topics could not be applied and were not discarded."""
+    return int(
+        connection.execute(
+            select(func.count()).select_from(DEAD_LETTER).where(DEAD_LETTER.c.mapping == mapping, _STANDS)
+        ).scalar_one()
+    )
+
+
+def discard(connection: Connection, mapping: str, position: str, reason: str) -> int:
+    """Take it that a record which could not be applied does no harm; returns how many stood at ``position``.
+
+    ``position`` is ``epoch:offset`` as `headrace status` prints it. Raises ValueError where it is no position.
+    """
+    epoch, _, offset = position.partition(":")
+    at = (DEAD_LETTER.c.epoch == int(epoch), DEAD_LETTER.c.offset_ == int(offset))
+    return connection.execute(
+        update(DEAD_LETTER).where(DEAD_LETTER.c.mapping == mapping, *at, _STANDS).values(discarded=reason)
+    ).rowcount
 
 
 def parked(

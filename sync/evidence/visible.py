@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from sync.evidence.parked import count_unapplied
 from sync.state.database import State
 from sync.state.registry import DOCUMENT, MARKER, SOURCE, Registered
 
@@ -22,7 +23,7 @@ class Visible:
     seen: bool  # the marker came out of the source's log
     owed: int
     parked: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
+    unapplied: int = 0  # records whose changes will not become searchable, however long one waits
 
 
 def visible(
@@ -41,16 +42,10 @@ def visible(
     owed = connection.execute(
         select(func.count()).where(*mine, DOCUMENT.c.priority.is_not(None), DOCUMENT.c.owed_from <= max(sequences))
     ).scalar_one()
-    parked = connection.execute(
-        select(DOCUMENT.c.key, DOCUMENT.c.parked).where(*mine, DOCUMENT.c.parked.is_not(None)).limit(20)
-    ).all()
-    return Visible(
-        owed == 0 and not loading and not parked,
-        True,
-        owed,
-        tuple(row.key for row in parked),
-        tuple(row.parked for row in parked),
-    )
+    parked = connection.execute(select(DOCUMENT.c.key).where(*mine, DOCUMENT.c.parked.is_not(None)).limit(20)).scalars()
+    keys = tuple(parked)
+    lost = count_unapplied(connection, registered.name)
+    return Visible(owed == 0 and not loading and not keys and not lost, True, owed, keys, lost)
 
 
 def wait(
@@ -61,13 +56,17 @@ def wait(
     document: tuple[int, str] | None = None,
     looked: Callable[[Visible], None] | None = None,
 ) -> Visible:
-    """Look until visible, or until nothing but parked documents is in the way, or for ``timeout`` seconds."""
+    """Look until visible, or until only what waiting does not mend is in the way, or for ``timeout`` seconds."""
     end = time.monotonic() + timeout
     while True:
         with state.read() as connection:
             found = visible(connection, registered, tokens, document)
         if looked:
             looked(found)
-        if found.yes or (found.seen and not found.owed and found.parked) or time.monotonic() >= end:
+        if (
+            found.yes
+            or (found.seen and not found.owed and (found.parked or found.unapplied))
+            or time.monotonic() >= end
+        ):
             return found
         time.sleep(LOOK_EVERY)

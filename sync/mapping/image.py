@@ -84,6 +84,11 @@ def _joined(parts: Sequence[tuple[str, Callable[[Any], str | None]]], image: Ima
     return key_text(values) if values else None
 
 
+def _first(text: str) -> str:
+    """The first character as the connector leaves it: it cuts by UTF-16 units, and half an emoji is no character."""
+    return "\N{REPLACEMENT CHARACTER}" if text[:1] > "\uffff" else text[:1]
+
+
 def captured(table: TablePlan, raw: Mapping[str, Any], salt: str = "") -> dict[str, Any]:
     """``raw`` as the connector would let it through: dropped columns gone, masked and hashed ones changed.
 
@@ -96,7 +101,7 @@ def captured(table: TablePlan, raw: Mapping[str, Any], salt: str = "") -> dict[s
             continue
         value = treated.pop(column.database_name)
         if column.treatment == "mask":
-            treated[column.database_name] = None if value is None else str(value)[:1]
+            treated[column.database_name] = None if value is None else _first(str(value))
         elif column.treatment == "hash":
             token = None if value is None else sha256(salt.encode() + str(value).encode()).hexdigest()
             treated[column.database_name] = token and token[: width(column.database_type)]

@@ -206,7 +206,10 @@ class LedgerRecord(SQLModel, table=True):
 
 
 class DeadLetterRecord(SQLModel, table=True):
-    """A record of a topic that could not be applied: position and reason, never a value."""
+    """A record of a topic that could not be applied: position and reason, never a value.
+
+    Until a later whole snapshot shows the rows again, or somebody discards it, nothing of its mapping is fresh.
+    """
 
     __tablename__ = "dead_letter"
 
@@ -217,3 +220,4 @@ class DeadLetterRecord(SQLModel, table=True):
     offset: int = Field(sa_column=Column("offset_", BigInteger, nullable=False))
     reason: str = Field(sa_column=Column(Text, nullable=False))
     found_at: float
+    discarded: str | None = Field(default=None, sa_column=Column(Text))  # why somebody says that it does no harm

@@ -231,7 +231,7 @@ def test_show_prints_what_weaviate_holds_tokens_and_masks_included(served: Pipel
         assert [chunk["text"] for chunk in shown["chunks"]] == [
             text for (of, _), text in sorted(stored.items()) if of == str(key)
         ]
-    assert "日., passport " in shown["text"] or len(keys) == 3
+        assert ", passport " in shown["text"]
 
 
 def test_wait_returns_when_a_write_is_searchable_and_search_finds_it(served: Pipeline) -> None:
@@ -289,7 +289,6 @@ def test_applying_the_same_version_again_restarts_a_failed_connector(served: Pip
 def test_a_changed_mapping_is_refused_and_changes_nothing(served: Pipeline) -> None:
     changed = served.directory / "changed.yml"
     changed.write_text(served.file.read_text().replace('title: "Booking', 'title: "Reservation'))
-    changed.with_suffix(".lock").write_text(served.file.with_suffix(".lock").read_text())
     before = Left(served)
     done = served.command("apply", "changed.yml", "--auto-approve", check=False)
     assert done.returncode == 2

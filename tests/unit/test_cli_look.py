@@ -17,6 +17,7 @@ from sync.cli.init import samples
 from sync.cli.source_rows import WHOLE_TABLE, SourceRows, TooMany
 from sync.errors import KafkaUnreachable, SettingsError, SourceRefused
 from sync.mapping.lock import Lock, LockColumn, LockTable, SourceLock
+from sync.mapping.lockfile import read_lock
 from sync.mapping.model import Mapping
 from sync.mapping.plan import plan
 from sync.settings import Settings
@@ -48,6 +49,13 @@ class FakeDatabase:
 
     def __init__(self, rows: dict[str, list[dict[str, Any]]]) -> None:
         self.rows, self.read = rows, list[tuple[str, tuple[str, ...]]]()
+        self.asked_catalogue = 0
+
+    def catalogue(self, tables: Collection[str] | None = None) -> SourceLock:
+        self.asked_catalogue += 1
+        lock, _ = read_lock(MAPPING.with_suffix(".lock"))
+        assert lock is not None
+        return lock.sources["airline"]
 
     def find(
         self, table: str, columns: Sequence[str], values: Collection[Sequence[Any]], wanted: Sequence[str]
@@ -96,6 +104,14 @@ def test_show_never_asks_the_database_for_a_dropped_column(headrace: Command, da
     headrace("show", "booking", "7")
     assert database.read
     assert all("email" not in wanted for _, wanted in database.read)
+
+
+def test_show_without_a_lock_reads_the_types_from_the_database(headrace: Command, database: FakeDatabase) -> None:
+    with_lock = headrace("show", "booking", "7", "--json").json
+    assert database.asked_catalogue == 0
+    Path("mappings/airline.lock").unlink()
+    assert headrace("show", "booking", "7", "--json").json == with_lock
+    assert database.asked_catalogue == 1
 
 
 def test_show_in_json_counts_the_tokens_of_each_chunk(headrace: Command, database: FakeDatabase) -> None:

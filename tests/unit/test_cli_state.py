@@ -94,10 +94,29 @@ def test_a_record_that_could_not_be_applied_is_shown_wherever_freshness_is(
         values = {"mapping": "airline", "source": "airline", "epoch": 1, "offset_": 70, "reason": "not JSON"}
         connection.execute(insert(DEAD_LETTER).values(**values, found_at=1_700_000_000.0))
     out = headrace("status").out
+    assert "? unknown" in out
+    assert "fresh" not in out
     assert "records that could not be applied" in out
     assert "airline, source airline, position 1:70, since 2023-11-14 22:13:20 UTC\n  not JSON" in out
     assert headrace("status", "--json").json[0]["trouble"] == "not applied: 1:70 not JSON"
-    assert "the record at 1:70 could not be applied: not JSON" in headrace("wait", "airline").err
+    waited = headrace("wait", "airline")
+    assert waited.code == 1
+    assert "the record at 1:70 could not be applied: not JSON" in waited.err
+    listed = headrace("deadletters", "list")
+    assert listed.code == 1
+    assert "headrace deadletters discard airline 1:70 --reason" in listed.out
+
+
+def test_a_discarded_record_makes_the_mapping_fresh_again(headrace: Command, airline: World) -> None:
+    with airline.state.write() as connection:
+        values = {"mapping": "airline", "source": "airline", "epoch": 1, "offset_": 70, "reason": "not JSON"}
+        connection.execute(insert(DEAD_LETTER).values(**values, found_at=1_700_000_000.0))
+    discard = ("deadletters", "discard", "airline", "1:70", "--reason", "its row was deleted")
+    assert headrace(*discard).out == "1 record discarded\n"
+    assert "✓ fresh" in headrace("status").out
+    assert headrace("deadletters", "list").code == 0
+    assert headrace(*discard).code == 1
+    assert headrace("deadletters", "discard", "airline", "seven", "--reason", "x").code == 2
 
 
 def test_a_mapping_that_is_not_applied_is_met_with_the_nearest(headrace: Command, airline: World) -> None:

@@ -305,3 +305,18 @@ def test_decoding_keeps_up_with_a_connector_at_full_speed() -> None:
             decode(*change)
         best = min(best, (time.process_time() - start) / 500)
     assert best < 50e-6, f"{best * 1e6:.0f} µs for one change"
+
+
+def test_half_a_character_left_by_a_mask_becomes_the_replacement_character() -> None:
+    """Debezium's column.truncate cuts by UTF-16 units: of an emoji half is left, as `"\\ud83d"`."""
+    value = (
+        b'{"op":"c","before":null,"after":{"id":1,"name":"\\ud83d","whole":"\\ud83d\\ude00"},'
+        b'"source":{"connector":"postgresql","schema":"public","table":"t","ts_us":5,"sequence":"[\\"1\\",\\"2\\"]"}}'
+    )
+    change = decode(b'{"id":1}', value, None, 3)
+    assert isinstance(change, Change)
+    assert change.after == {"id": 1, "name": "\ufffd", "whole": "\U0001f600"}
+
+
+def test_a_number_that_json_does_not_know_is_no_json() -> None:
+    assert isinstance(decode(b'{"id":1}', b'{"op":"c","after":{"id":NaN}}', None, 3), Broken)

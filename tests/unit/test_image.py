@@ -175,6 +175,8 @@ def test_given_rows_are_treated_as_the_connector_would() -> None:
     # The token is the one that the recorded connector made of the same value with the same salt.
     recorded = "5232bbfb7d133139b73a6f75acd0c617914768ddc1dc95abd4e46eb79703ff32"
     assert captured(of, raw, "pepper, and salt.") == {"id": 1, "value": "M", "token": recorded}
+    emoji = {"id": 1, "value": "\U0001f600x", "token": None}
+    assert captured(of, emoji, "x")["value"] == "\ufffd"  # as the connector leaves it: half of it
     assert captured(of, {"id": 1, "value": None, "token": None}, "x") == {"id": 1, "value": None, "token": None}
 
 
