@@ -113,7 +113,7 @@ def test_a_discarded_record_makes_the_mapping_fresh_again(headrace: Command, air
         connection.execute(insert(DEAD_LETTER).values(**values, found_at=1_700_000_000.0))
     discard = ("deadletters", "discard", "airline", "1:70", "--reason", "its row was deleted")
     assert headrace(*discard).out == "1 record discarded\n"
-    assert "✓ fresh" in headrace("status").out
+    assert "fresh" in headrace("status").out
     assert headrace("deadletters", "list").code == 0
     assert headrace(*discard).code == 1
     assert headrace("deadletters", "discard", "airline", "seven", "--reason", "x").code == 2
