@@ -15,10 +15,13 @@ from sync.settings import Settings
 JSON = "org.apache.kafka.connect.json.JsonConverter"
 ROUTER = "org.apache.kafka.connect.transforms.RegexRouter"
 
-# Changes wait for the next poll: this is the largest part of the time from commit to Kafka. At 1 it is 1.5 ms less,
-# and an idle connector keeps a quarter of a core busy.
-POLL_INTERVAL_MS = 2
-BATCH = 2048
+# Debezium's queue hands over a batch when it is full or when this time is over, and spins through the last
+# millisecond of it: at 2 ms an idle connector keeps 36 % of a core busy. With batches of one record nothing waits
+# in the queue, whatever the interval: from commit to Kafka 1.6 instead of 4.0 ms at 200 changes/s, for 5 % less
+# throughput. What remains is PostgreSQL's reader, which sleeps as long when its log is silent: at 8 ms a lone
+# change waits 4 ms, and an idle connector costs 14 % of a core.
+POLL_INTERVAL_MS = 8
+BATCH = 1
 QUEUE = 16384
 QUEUE_BYTES = 64 * 1024 * 1024
 PRODUCER_BATCH = 128 * 1024

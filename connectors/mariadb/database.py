@@ -89,6 +89,8 @@ class MariaDB:
             "schema.history.internal.ddl.filter": ",".join(NOT_DDL),
             # "long" would show 18446744073709551615 as -1. A Decimal of JsonConverter is bytes unless told otherwise.
             "bigint.unsigned.handling.mode": "precise",
+            # The binlog's reader is woken by the database and never sleeps: here the interval costs no latency.
+            "poll.interval.ms": "100",
             "key.converter.decimal.format": "NUMERIC",
             "value.converter.decimal.format": "NUMERIC",
             # Otherwise the stored year 1 would arrive as 2001.
