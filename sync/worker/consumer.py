@@ -56,6 +56,30 @@ SETTINGS: dict[str, Any] = {
     "web_router_enabled": False,
 }
 FETCH_WAIT_MS = 50
+# A fetch of one record costs as much as one of fifty. While every lane is busy writing, a change that is applied at
+# once only waits there; fetched a little later, it comes together with others. Seconds, at most.
+WAIT_FOR_A_LANE = 0.02
+
+
+class Lanes:
+    """Whether the write stage has a lane to spare, for those who read from Kafka. Made in their event loop."""
+
+    def __init__(self, idle: Callable[[], int]) -> None:
+        self._idle, self._loop, self._free = idle, asyncio.get_running_loop(), asyncio.Event()
+
+    def freed(self) -> None:
+        """A lane has nothing to do; may be called from any thread."""
+        if not self._free.is_set() and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._free.set)
+
+    async def wait(self) -> None:
+        """Until a lane is idle, at most ``WAIT_FOR_A_LANE`` seconds."""
+        if self._idle():
+            return
+        self._free.clear()
+        if not self._idle():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._free.wait(), WAIT_FOR_A_LANE)
 
 
 class Fetched(bytes):
@@ -110,6 +134,7 @@ class _Consumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:
         await self._wait_for_room()
+        await cast(SourceApp, self.app).wait_for_a_lane()
         records, active = await self._wait_next_records(timeout)
         if not self.flow_active or self.should_stop:
             # Stopped or revoked meanwhile: what was read is read again from the state's position.
@@ -141,7 +166,7 @@ class _Transport(driver.Transport):
 class SourceApp(faust.App):
     """The Faust app of one source: one agent on its one topic.
 
-    ``start_offset`` says where to begin and is asked on every assignment. ``handle`` gets the records of a
+    ``lanes`` are asked before every fetch. ``start_offset`` says where to begin and is asked on every assignment. ``handle`` gets the records of a
     fetch and returns when they are durable; it is called again with the same records when it raises an error
     that says retry; any other error crashes the app.
     """
@@ -157,6 +182,7 @@ class SourceApp(faust.App):
         topic: str,
         start_offset: Callable[[], Awaitable[int]],
         handle: Callable[[Sequence[Any]], Awaitable[None]],
+        lanes: Lanes,
         alone: bool,
         datadir: str,
     ) -> None:
@@ -170,6 +196,7 @@ class SourceApp(faust.App):
             **SETTINGS,
         )
         self._ask_offset, self._handle, self._alone = start_offset, handle, alone
+        self.wait_for_a_lane = lanes.wait
         self._idle = asyncio.Event()
         self._idle.set()
         source = self.topic(

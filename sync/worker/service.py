@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import logging
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from sync.state.database import State
 from sync.state.documents import Documents, Settled
 from sync.state.registry import SOURCE, Registered, applied, load
 from sync.worker.alone import claim
-from sync.worker.consumer import SourceApp
+from sync.worker.consumer import Lanes, SourceApp
 from sync.worker.housekeeping import Housekeeping
 from sync.worker.intake import Intake
 from sync.write.stage import DOUBT_AFTER_LOSS, Stage
@@ -33,6 +34,8 @@ from sync.write.weaviate import Weaviate
 log = logging.getLogger("headrace.worker")
 LOOK_FOR_MAPPINGS = 1.0
 M_ARENA_MAX = -8  # of glibc's malloc.h
+# Python's default lets a busy thread keep the interpreter for 5 ms while an answer waits to be taken in.
+SWITCH_INTERVAL = 0.0005
 
 
 class Worker:
@@ -54,6 +57,7 @@ class Worker:
         self.store = Weaviate(self.settings)
         await self._wait_for_components(stopping)
         self.pool = ThreadPoolExecutor(4, thread_name_prefix="apply")
+        self.lanes = Lanes(lambda: self.stage.queue.idle)
         self.stage = Stage(
             self.state,
             self.store,
@@ -61,6 +65,7 @@ class Worker:
             lanes=self.settings.write_lanes,
             batch=self.settings.write_batch,
             on_settled=self._settled,
+            on_idle=self.lanes.freed,
         )
         housekeeping = Housekeeping(self.state)
         Documents(self.state).inherit(DOUBT_AFTER_LOSS)
@@ -193,6 +198,7 @@ class Worker:
             topic=name,
             start_offset=start_offset,
             handle=handle,
+            lanes=self.lanes,
             alone=self.state.is_sqlite,
             datadir=tempfile.gettempdir(),
         )
@@ -222,6 +228,7 @@ def _few_arenas() -> None:
     """glibc gives every thread an arena of its own that it hardly returns: some 50 MB for nothing here."""
     with contextlib.suppress(OSError, AttributeError):  # another C library has no such call, and no such habit
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+    sys.setswitchinterval(SWITCH_INTERVAL)
 
 
 def run(settings: Settings, say: Callable[[str], None]) -> None:

@@ -100,15 +100,23 @@ def gather(
 ) -> Gathering:
     """Take up to ``limit`` documents of one urgency and read their rows, in this one transaction."""
 
+    left = False
+
     def read(most: int) -> list[Owed]:
+        nonlocal left
         # The first statement fixes the moment that this transaction sees. It runs while the queue is locked:
         # a document that another lane released has its confirmation in that moment, so that no lane can
         # gather older rows than those already written.
         held = held_back(documents.state, connection)
         types = [number for number, k in kinds.items() if k.kind.name == TERMS or k.registered.name not in held]
-        return _one_urgency(documents.take(connection, types, most, buckets=buckets)) if types else []
+        found = documents.take(connection, types, most, buckets=buckets) if types else []
+        chosen = _one_urgency(found)
+        left = len(chosen) < len(found)
+        return chosen
 
     owed = queue.reserve(limit, read)
+    if left:
+        queue.wake()  # for what is less urgent
     gathering = Gathering(owed, kinds)
     try:
         _read(documents.state, connection, gathering)

@@ -37,6 +37,7 @@ from sync.write.weaviate import StoredObject
 DOUBT_AFTER_TIMEOUT = 20.0  # seconds until a request whose outcome is unknown is taken for dead
 DOUBT_AFTER_LOSS = 2.0  # the same where the connection was closed on us, or our own process was killed
 BATCH_BYTES = 8_000_000
+LOOK_ANYWAY = 0.5  # seconds after which a lane looks though nobody called it
 
 
 @dataclass
@@ -61,7 +62,10 @@ class Draft:
 
 
 class Stage:
-    """Lanes of threads that write what is owed. ``on_settled`` hears of every document that was settled."""
+    """Lanes of threads that write what is owed. ``on_settled`` hears of every document that was settled.
+
+    ``on_idle`` hears, in a lane's thread, that it has nothing to do.
+    """
 
     def __init__(
         self,
@@ -72,11 +76,12 @@ class Stage:
         lanes: int = 2,
         batch: int = 128,
         on_settled: Callable[[Sequence[Settled]], None] | None = None,
+        on_idle: Callable[[], None] | None = None,
     ) -> None:
         self.state, self.store, self.embedder = state, store, embedder
         self.model = embedder.describe()
         self.documents = Documents(state)
-        self.queue = Queue()
+        self.queue = Queue(on_idle)
         self.lanes, self.batch = lanes, batch
         self.on_settled = on_settled
         self.trouble: str | None = None  # what keeps documents waiting just now, in words
@@ -103,11 +108,10 @@ class Stage:
             thread.join(timeout)
 
     def _lane(self) -> None:
-        woken = 0
         try:
             while not self.queue.stopped:
-                if not self.step():
-                    woken = self.queue.wait(woken, 0.5)
+                if self.step() < self.batch:
+                    self.queue.wait(LOOK_ANYWAY)
         except BaseException as exc:  # the worker sees it and ends: a dead lane must not go unnoticed
             self.failure = exc
             self.queue.stop()
@@ -166,7 +170,8 @@ class Stage:
             drafts.append(draft)
             size += sum(map(len, draft.built.chunks)) if draft.built else 0
             if size > BATCH_BYTES:
-                break  # the rest stays owed: memory is bounded by bytes, not by how long texts happen to be
+                self.queue.wake()  # the rest stays owed: memory is bounded by bytes, not by how long texts may be
+                break
         self._settle(gathering, unchanged, parked)
         return drafts
 
@@ -299,6 +304,7 @@ class Stage:
         while not self.queue.stopped:
             self.queue.pause(pause)
             if until is None or until():
+                self.queue.wake()
                 return
             pause = min(1.0, pause * 2)
 
