@@ -15,6 +15,7 @@ from sync.errors import EmbedderRefused
 from sync.mapping.chunks import tokenizer
 
 WEIGHTS = "weights/l2_supercat_256.safetensors"
+FEW = 8
 TEXTS_AT_ONCE = 64
 CHARACTERS_AT_ONCE = 100_000  # a tokenized character takes some 60 bytes
 TOKENS_AT_ONCE = 8192  # 8 MB of token vectors: a very long text is averaged in pieces
@@ -56,8 +57,8 @@ class LocalEmbedder:
         return vectors
 
     def _encode(self, texts: Sequence[str]) -> list[Encoding]:
-        if len(texts) == 1:  # encode_batch would hand a single text to another thread
-            return [self._tokenizer.encode(_unicode(texts[0]), add_special_tokens=False)]
+        if len(texts) <= FEW:  # encode_batch hands texts to other threads, which takes longer than these few
+            return [self._tokenizer.encode(_unicode(text), add_special_tokens=False) for text in texts]
         return self._tokenizer.encode_batch_fast([_unicode(text) for text in texts], add_special_tokens=False)
 
     def _mean(self, ids: list[int]) -> Vectors:

@@ -31,6 +31,7 @@ class State:
             raise SettingsError("HEADRACE_STATE_URL is not a database url") from exc
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writing = threading.RLock()
+        self._one: Connection | None = None
         self._prepared: dict[int, tuple[Executable, Prepared]] = {}
         self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
         self._name = self.url.render_as_string(hide_password=True)
@@ -43,7 +44,7 @@ class State:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one moment of the state."""
-        with _ours(self._name), self.engine.connect() as connection, connection.begin():
+        with _ours(self._name), self._turn(), self._connected(write=False) as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -55,10 +56,20 @@ class State:
         with (
             _ours(self._name),
             self._turn(),
-            self.engine.connect().execution_options(**_WRITE) as connection,
+            self._connected(write=True) as connection,
             connection.begin(),
         ):
             yield connection
+
+    @contextmanager
+    def _connected(self, *, write: bool) -> Iterator[Connection]:
+        if not self.is_sqlite:
+            with self.engine.connect().execution_options(headrace_write=write) as connection:
+                yield connection
+            return
+        if self._one is None:
+            self._one = self.engine.connect()
+        yield self._one.execution_options(headrace_write=write)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -89,6 +100,9 @@ class State:
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     def close(self) -> None:
+        if self._one is not None:
+            self._one.close()
+            self._one = None
         self.engine.dispose()
 
 

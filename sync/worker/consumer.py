@@ -56,30 +56,33 @@ SETTINGS: dict[str, Any] = {
     "web_router_enabled": False,
 }
 FETCH_WAIT_MS = 50
-# A fetch of one record costs as much as one of fifty. While every lane is busy writing, a change that is applied at
-# once only waits there; fetched a little later, it comes together with others. Seconds, at most.
+# A fetch of one record costs as much as one of fifty. While direct changes are being written, another that is applied
+# at once only waits there; fetched a little later, it comes together with others. Seconds, at most.
 WAIT_FOR_A_LANE = 0.02
+# What was fetched ahead while one waited is followed by what has arrived since: seconds that this may take.
+CATCH_UP = 0.003
 
 
 class Lanes:
-    """Whether the write stage has a lane to spare, for those who read from Kafka. Made in their event loop."""
+    """Whether the write stage could begin with a change at once. Made in the event loop of those who ask."""
 
-    def __init__(self, idle: Callable[[], int]) -> None:
-        self._idle, self._loop, self._free = idle, asyncio.get_running_loop(), asyncio.Event()
+    def __init__(self, busy: Callable[[], bool]) -> None:
+        self._busy, self._loop, self._free = busy, asyncio.get_running_loop(), asyncio.Event()
 
     def freed(self) -> None:
-        """A lane has nothing to do; may be called from any thread."""
+        """Direct changes were written; may be called from any thread."""
         if not self._free.is_set() and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._free.set)
 
-    async def wait(self) -> None:
-        """Until a lane is idle, at most ``WAIT_FOR_A_LANE`` seconds."""
-        if self._idle():
-            return
+    async def wait(self) -> bool:
+        """Until no direct change is being written, at most ``WAIT_FOR_A_LANE`` seconds; whether one had to wait."""
+        if not self._busy():
+            return False
         self._free.clear()
-        if not self._idle():
+        if self._busy():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._free.wait(), WAIT_FOR_A_LANE)
+        return True
 
 
 class Fetched(bytes):
@@ -134,8 +137,11 @@ class _Consumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:
         await self._wait_for_room()
-        await cast(SourceApp, self.app).wait_for_a_lane()
+        waited = await cast(SourceApp, self.app).wait_for_a_lane()
         records, active = await self._wait_next_records(timeout)
+        if waited and records:
+            more, _ = await self._wait_next_records(CATCH_UP)
+            records = {tp: [*batch, *(more or {}).get(tp, [])] for tp, batch in records.items()}
         if not self.flow_active or self.should_stop:
             # Stopped or revoked meanwhile: what was read is read again from the state's position.
             return
@@ -166,7 +172,8 @@ class _Transport(driver.Transport):
 class SourceApp(faust.App):
     """The Faust app of one source: one agent on its one topic.
 
-    ``lanes`` are asked before every fetch. ``start_offset`` says where to begin and is asked on every assignment. ``handle`` gets the records of a
+    ``lanes`` are asked before every fetch.
+    ``start_offset`` says where to begin and is asked on every assignment. ``handle`` gets the records of a
     fetch and returns when they are durable; it is called again with the same records when it raises an error
     that says retry; any other error crashes the app.
     """

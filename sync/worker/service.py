@@ -57,7 +57,7 @@ class Worker:
         self.store = Weaviate(self.settings)
         await self._wait_for_components(stopping)
         self.pool = ThreadPoolExecutor(4, thread_name_prefix="apply")
-        self.lanes = Lanes(lambda: self.stage.queue.idle)
+        self.lanes = Lanes(lambda: self.stage.queue.busy)
         self.stage = Stage(
             self.state,
             self.store,
@@ -65,7 +65,7 @@ class Worker:
             lanes=self.settings.write_lanes,
             batch=self.settings.write_batch,
             on_settled=self._settled,
-            on_idle=self.lanes.freed,
+            on_free=self.lanes.freed,
         )
         housekeeping = Housekeeping(self.state)
         Documents(self.state).inherit(DOUBT_AFTER_LOSS)

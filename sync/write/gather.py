@@ -14,7 +14,7 @@ from sync.mapping.chunks import split
 from sync.mapping.model import Chunking
 from sync.mapping.terms import Term, terms
 from sync.state.database import State
-from sync.state.documents import Documents, Owed, Priority
+from sync.state.documents import Documents, Owed
 from sync.state.registry import MAPPING, SOURCE, TERMS, DocumentKind, Registered
 from sync.write.objects import Reflects, content_hash
 from sync.write.queue import Queue
@@ -100,23 +100,15 @@ def gather(
 ) -> Gathering:
     """Take up to ``limit`` documents of one urgency and read their rows, in this one transaction."""
 
-    left = False
-
     def read(most: int) -> list[Owed]:
-        nonlocal left
         # The first statement fixes the moment that this transaction sees. It runs while the queue is locked:
         # a document that another lane released has its confirmation in that moment, so that no lane can
         # gather older rows than those already written.
         held = held_back(documents.state, connection)
         types = [number for number, k in kinds.items() if k.kind.name == TERMS or k.registered.name not in held]
-        found = documents.take(connection, types, most, buckets=buckets) if types else []
-        chosen = _one_urgency(found)
-        left = len(chosen) < len(found)
-        return chosen
+        return documents.take(connection, types, most, buckets=buckets) if types else []
 
     owed = queue.reserve(limit, read)
-    if left:
-        queue.wake()  # for what is less urgent
     gathering = Gathering(owed, kinds)
     try:
         _read(documents.state, connection, gathering)
@@ -124,12 +116,6 @@ def gather(
         queue.release(owed)
         raise
     return gathering
-
-
-def _one_urgency(owed: list[Owed]) -> list[Owed]:
-    """Direct changes alone, where there are any: they must not share a batch with slow fan-out."""
-    direct = [one for one in owed if one.priority == Priority.direct]
-    return direct or owed
 
 
 def _read(state: State, connection: Connection, gathering: Gathering) -> None:

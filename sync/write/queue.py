@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
-from sync.state.documents import Owed
+from sync.state.documents import Owed, Priority
 
 
 class Queue:
     """Owed documents handed to lanes. What is owed stands in the state; here is only what is in flight.
 
-    ``on_idle`` is called, in the lane's own thread, when a lane has nothing to do.
+    Direct changes go to one lane as long as it can take them all: what arrives meanwhile becomes its next batch,
+    which costs less than two lanes with half of it each. ``on_free`` is called, in the lane's thread, when it is
+    done with them.
     """
 
-    def __init__(self, on_idle: Callable[[], None] | None = None) -> None:
-        self.on_idle = on_idle
+    def __init__(self, on_free: Callable[[], None] | None = None) -> None:
+        self.on_free = on_free
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._in_flight: set[int] = set()
         self._unseen = False  # something was owed since a lane last looked
         self._skipped = False  # a lane saw an owed document in another one's hands
-        self._idle = 0
+        self._on_direct = 0  # lanes that write direct changes
 
     def wake(self) -> None:
-        """Something may be owed now: one lane looks, and calls another where there is more than it can take."""
+        """Something may be owed now: one lane looks, and calls another where there is more than it can take.
+
+        While a lane writes direct changes nobody is called: that lane looks when it is done.
+        """
         with self._changed:
-            self._call()
+            self._unseen = True
+            if not self.busy:
+                self._changed.notify()
 
     def _call(self) -> None:
         self._unseen = True
@@ -46,42 +53,47 @@ class Queue:
         return len(self._in_flight)
 
     @property
-    def idle(self) -> int:
-        """How many lanes wait for something to do."""
-        return self._idle
+    def busy(self) -> bool:
+        """Whether a lane writes direct changes."""
+        return self._on_direct > 0
 
     def wait(self, timeout: float) -> None:
         """Wait until something may be owed, at most ``timeout`` seconds: postponed documents come due unannounced."""
         with self._changed:
-            self._idle += 1
-            if self.on_idle is not None:
-                self.on_idle()
-            try:
-                self._changed.wait_for(lambda: self._unseen or self.stopped, timeout)
-            finally:
-                self._idle -= 1
+            self._changed.wait_for(lambda: self._unseen or self.stopped, timeout)
 
     def pause(self, seconds: float) -> None:
         """Wait, whatever happens but a stop."""
         self._stopping.wait(seconds)  # not the condition: it would take the call that is meant for a waiting lane
 
     def reserve(self, limit: int, read: Callable[[int], list[Owed]]) -> list[Owed]:
-        """Up to ``limit`` documents of ``read(n)`` that no other lane has; they are this lane's until released."""
+        """Up to ``limit`` of the documents ``read(n)``, of one urgency; they are this lane's until released."""
         with self._changed:
             self._unseen = False
             found = read(limit + len(self._in_flight))
             free = [owed for owed in found if owed.id not in self._in_flight]
-            self._skipped = self._skipped or len(free) < len(found)
-            taken = free[:limit]
+            direct = [owed for owed in free if owed.priority == Priority.direct]
+            others = [owed for owed in free if owed.priority != Priority.direct]
+            mine = direct and (not self.busy or len(direct) >= limit)
+            taken = (direct if mine else others)[:limit]
             self._in_flight.update(owed.id for owed in taken)
-            if len(taken) == limit:
+            if mine:
+                self._on_direct += 1
+            if len(taken) == limit or (mine and others):
                 self._call()
+            self._skipped = self._skipped or len(taken) < len(found)
             return taken
 
-    def release(self, owed: Iterable[Owed]) -> None:
+    def release(self, owed: Sequence[Owed]) -> None:
         """They may be taken again; raised meanwhile, they are owed again, and somebody must look."""
+        if not owed:
+            return
         with self._changed:
             self._in_flight.difference_update(one.id for one in owed)
+            if owed[0].priority == Priority.direct:
+                self._on_direct -= 1
+                if self.on_free is not None:
+                    self.on_free()
             if self._skipped:
                 self._skipped = False
                 self._call()

@@ -64,7 +64,7 @@ class Draft:
 class Stage:
     """Lanes of threads that write what is owed. ``on_settled`` hears of every document that was settled.
 
-    ``on_idle`` hears, in a lane's thread, that it has nothing to do.
+    ``on_free`` hears, in a lane's thread, that direct changes were written.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class Stage:
         lanes: int = 2,
         batch: int = 128,
         on_settled: Callable[[Sequence[Settled]], None] | None = None,
-        on_idle: Callable[[], None] | None = None,
+        on_free: Callable[[], None] | None = None,
     ) -> None:
         self.state, self.store, self.embedder = state, store, embedder
         self.model = embedder.describe()
         self.documents = Documents(state)
-        self.queue = Queue(on_idle)
+        self.queue = Queue(on_free)
         self.lanes, self.batch = lanes, batch
         self.on_settled = on_settled
         self.trouble: str | None = None  # what keeps documents waiting just now, in words
