@@ -54,6 +54,10 @@ class Component:
         raise NotImplementedError
 
 
+# Java's second compiler would keep a core busy through the first minutes, which is as long as most stacks live.
+QUICK = "-XX:TieredStopAtLevel=1"
+
+
 def java_command(layout: Layout, cache: Cache, main: str, arguments: list[str], memory: list[str]) -> list[str]:
     """A JVM with Kafka's jars. It leaves no files in the machine's /tmp, not even when it is killed."""
     return [
@@ -61,7 +65,6 @@ def java_command(layout: Layout, cache: Cache, main: str, arguments: list[str], 
         *memory,
         "-XX:+UseSerialGC",
         "-XX:-UsePerfData",
-        "-XX:TieredStopAtLevel=1",
         "-XX:+ExitOnOutOfMemoryError",
         f"-Djava.io.tmpdir={layout.directory / 'tmp'}",
         f"-Dlog4j2.configurationFile={Path(__file__).parent.parent / 'log4j2.properties'}",
