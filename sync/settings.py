@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     max_record_bytes: int = Field(
         16_777_216, description="largest row that connector and topic carry; the broker must allow as much"
     )
-    write_lanes: int = Field(2, description="documents are built and written by so many threads", ge=1, le=16)
+    write_lanes: int = Field(3, description="documents are built and written by so many threads", ge=1, le=16)
     write_batch: int = Field(128, description="documents built together, at most", ge=1, le=2000)
     request_timeout: float = Field(30.0, description="seconds that a request to Weaviate may take")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")

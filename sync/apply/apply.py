@@ -121,8 +121,8 @@ class Applier:
         return self.progress
 
     def _check(self, connection: Connection, expected: Progress) -> None:
-        found = self._current.run(connection, {"id": self.source_id}).one_or_none()
-        if found is None or tuple(found) != (expected.epoch, expected.offset):
+        found = self._current.run(connection, {"id": self.source_id}).all()
+        if found != [(expected.epoch, expected.offset)]:
             raise Fenced(f"{self.registered.name}.{self.source}: another worker applied past {expected.position}")
 
     def _move(self, connection: Connection, batch: _Batch) -> None:

@@ -58,7 +58,7 @@ class Climb:
         why = min(raises.values(), key=lambda r: r.sequence)
         for start in range(0, len(values), 10_000):
             page = values[start : start + 10_000]
-            found = list(self._few.run(connection, {"values": page}).scalars())
+            found = self._few.run(connection, {"values": page}).scalars()
             if len(found) > NARROW:
                 urgency = max(most_urgent, Priority.fan_out)
                 self._documents.raise_found(connection, self._wide, self.kind.id, page, why, urgency)

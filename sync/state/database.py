@@ -17,7 +17,6 @@ from sync.errors import SettingsError, StateUnreachable
 from sync.state import tables  # noqa: F401  (declares the tables)
 from sync.state.prepared import Prepared
 
-_WRITE = {"headrace_write": True}
 _CREATING = 0x68656164  # "head": an advisory lock of our own
 
 
@@ -44,7 +43,7 @@ class State:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one moment of the state."""
-        with _ours(self._name), self._turn(), self._connected(write=False) as connection, connection.begin():
+        with self._ours(), self._turn(), self._connected(write=False) as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -53,16 +52,15 @@ class State:
 
         SQLite's own waiting polls with growing pauses of up to 100 ms; a lock of the process hands over at once.
         """
-        with (
-            _ours(self._name),
-            self._turn(),
-            self._connected(write=True) as connection,
-            connection.begin(),
-        ):
+        with self._ours(), self._turn(), self._connected(write=True) as connection, connection.begin():
             yield connection
 
     @contextmanager
     def _connected(self, *, write: bool) -> Iterator[Connection]:
+        """A connection: of a server one of several, of SQLite always the same.
+
+        SQLite throws a connection's cache away when another one has written, which here would be every time.
+        """
         if not self.is_sqlite:
             with self.engine.connect().execution_options(headrace_write=write) as connection:
                 yield connection
@@ -78,6 +76,18 @@ class State:
                 yield
         else:
             yield
+
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        """Turns what SQLAlchemy raises, and what the driver raises of prepared statements, into Headrace's error."""
+        driver = self.engine.dialect.loaded_dbapi
+        try:
+            yield
+        except (DBAPIError, driver.Error) as exc:
+            raised = exc.orig if isinstance(exc, DBAPIError) else exc
+            if getattr(exc, "connection_invalidated", False) or isinstance(raised, driver.OperationalError):
+                raise StateUnreachable(f"the state database {self._name} does not answer: {raised}") from exc
+            raise
 
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead log into the database file, without making a writer wait."""
@@ -106,16 +116,6 @@ class State:
         self.engine.dispose()
 
 
-@contextmanager
-def _ours(where: str) -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as exc:
-        if exc.connection_invalidated or type(exc.orig).__name__ == "OperationalError":
-            raise StateUnreachable(f"the state database {where} does not answer: {exc.orig}") from exc
-        raise
-
-
 def _sqlite_engine(url: str) -> Engine:
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, pool_size=8, max_overflow=8)
 
@@ -127,7 +127,7 @@ def _sqlite_engine(url: str) -> Engine:
             # A power cut may take the tail of the log, and the position with it: applied again, exactly once.
             "synchronous=NORMAL",
             "wal_autocheckpoint=0",  # checkpoint() does it beside the writers: inside a commit it costs 10 to 50 ms
-            "cache_size=-4000",  # for each thread; the system caches the file as well, once for all
+            "cache_size=-8000",  # 8 MB; the system caches the file as well
             "temp_store=MEMORY",
             "foreign_keys=ON",
         ):

@@ -201,8 +201,7 @@ class Documents:
 
     def stored_vectors(self, connection: Connection, hashes: Collection[str]) -> dict[str, bytes]:
         """Chunk text hash → embedding, for those still stored."""
-        rows = self.state.prepare(_VECTORS).run(connection, {"hashes": list(hashes)})
-        return {text_hash: vector for text_hash, vector in rows}  # noqa: C416  (a result's keys() misleads dict)
+        return dict(self.state.prepare(_VECTORS).run(connection, {"hashes": list(hashes)}).all())
 
     def confirm(self, connection: Connection, done: Sequence[Settled], next_sequence: int) -> None:
         """Weaviate has it: written is the revision gathered; one raised meanwhile stays owed from there on."""

@@ -212,5 +212,5 @@ _COUNT = (
 
 def next_sequence(state: State, connection: Connection, mapping: str, count: int) -> int:
     """Reserve ``count`` numbers; returns the first. Sources of one mapping take turns at this row."""
-    last = state.prepare(_COUNT).run(connection, {"b_name": mapping, "b_count": count}).scalar_one()
+    (last,) = state.prepare(_COUNT).run(connection, {"b_name": mapping, "b_count": count}).one()
     return int(last) - count + 1

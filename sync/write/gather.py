@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select
 
@@ -134,10 +135,10 @@ def _read(state: State, connection: Connection, gathering: Gathering) -> None:
 
 def _moment(state: State, connection: Connection, mapping: str) -> tuple[Reflects, int]:
     sources = state.prepare(_SOURCES).run(connection, {"mapping": mapping}).all()
-    sequence = state.prepare(_SEQUENCE).run(connection, {"mapping": mapping}).scalar_one()
-    return Reflects(_positions(sources), max((s.committed_at for s in sources), default=0)), sequence + 1
+    (sequence,) = state.prepare(_SEQUENCE).run(connection, {"mapping": mapping}).one()
+    return Reflects(_positions(sources), max((source[-1] for source in sources), default=0)), sequence + 1
 
 
-def _positions(sources: Iterable[object]) -> str:
-    rows = [(s.name, f"{s.epoch}:{s.offset_}") for s in sources]  # type: ignore[attr-defined]
+def _positions(sources: Iterable[tuple[Any, ...]]) -> str:
+    rows = [(name, f"{epoch}:{offset}") for name, epoch, offset, _ in sources]
     return rows[0][1] if len(rows) == 1 else " ".join(f"{name}={position}" for name, position in rows)

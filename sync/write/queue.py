@@ -12,18 +12,20 @@ class Queue:
     """Owed documents handed to lanes. What is owed stands in the state; here is only what is in flight.
 
     Direct changes go to one lane as long as it can take them all: what arrives meanwhile becomes its next batch,
-    which costs less than two lanes with half of it each. ``on_free`` is called, in the lane's thread, when it is
-    done with them.
+    which costs less than two lanes with half of it each. Fan-out and backfill leave one of the ``lanes`` free for
+    them, where there are several. ``on_free`` is called, in the lane's thread, when it is done with direct changes.
     """
 
-    def __init__(self, on_free: Callable[[], None] | None = None) -> None:
+    def __init__(self, lanes: int = 1, on_free: Callable[[], None] | None = None) -> None:
         self.on_free = on_free
+        self._most_others = max(1, lanes - 1)
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._in_flight: set[int] = set()
         self._unseen = False  # something was owed since a lane last looked
         self._skipped = False  # a lane saw an owed document in another one's hands
         self._on_direct = 0  # lanes that write direct changes
+        self._on_others = 0
 
     def wake(self) -> None:
         """Something may be owed now: one lane looks, and calls another where there is more than it can take.
@@ -75,10 +77,12 @@ class Queue:
             direct = [owed for owed in free if owed.priority == Priority.direct]
             others = [owed for owed in free if owed.priority != Priority.direct]
             mine = direct and (not self.busy or len(direct) >= limit)
-            taken = (direct if mine else others)[:limit]
+            taken = (direct if mine else others if self._on_others < self._most_others else [])[:limit]
             self._in_flight.update(owed.id for owed in taken)
             if mine:
                 self._on_direct += 1
+            elif taken:
+                self._on_others += 1
             if len(taken) == limit or (mine and others):
                 self._call()
             self._skipped = self._skipped or len(taken) < len(found)
@@ -94,6 +98,8 @@ class Queue:
                 self._on_direct -= 1
                 if self.on_free is not None:
                     self.on_free()
+            else:
+                self._on_others -= 1
             if self._skipped:
                 self._skipped = False
                 self._call()

@@ -81,7 +81,7 @@ class Stage:
         self.state, self.store, self.embedder = state, store, embedder
         self.model = embedder.describe()
         self.documents = Documents(state)
-        self.queue = Queue(on_free)
+        self.queue = Queue(lanes, on_free)
         self.lanes, self.batch = lanes, batch
         self.on_settled = on_settled
         self.trouble: str | None = None  # what keeps documents waiting just now, in words
