@@ -41,6 +41,7 @@ class SourceRecord(SQLModel, table=True):
     database_position: str | None = None
     open_transaction: str | None = None
     loaded: bool = False  # a first snapshot was completed
+    snapshot_due: bool = False  # the log has a gap: a new snapshot must be asked for
     snapshot: str | None = Field(default=None, sa_column=Column(Text))  # the one under way, JSON
     committed_at: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))
     heard_at: float = 0.0

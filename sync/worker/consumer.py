@@ -146,8 +146,11 @@ class _Consumer(driver.Consumer):
             # Stopped or revoked meanwhile: what was read is read again from the state's position.
             return
         for tp, batch in (records or {}).items():
+            cast(SourceApp, self.app).heard()
             if batch and (active is None or tp in active or tp in self._buffered_partitions):
                 last = batch[-1]
+                # Faust drops in silence what is older than what it read: a topic made anew must be noticed.
+                self._read_offset[tp] = None
                 message = self._to_message(tp, last)
                 message.key, message.value, message.headers = None, Fetched.of(batch), []
                 yield tp, message
@@ -172,24 +175,27 @@ class _Transport(driver.Transport):
 class SourceApp(faust.App):
     """The Faust app of one source: one agent on its one topic.
 
-    ``lanes`` are asked before every fetch.
+    ``lanes`` are asked before every fetch, ``behind`` when none came for long: whether the topic has more than
+    was applied.
     ``start_offset`` says where to begin and is asked on every assignment. ``handle`` gets the records of a
     fetch and returns when they are durable; it is called again with the same records when it raises an error
     that says retry; any other error crashes the app.
     """
 
     grace = 10.0
-    stuck_after = 45.0
+    stuck_after = 12.0
 
     def __init__(
         self,
         name: str,
         *,
+        source: str,
         kafka: str,
         topic: str,
         start_offset: Callable[[], Awaitable[int]],
         handle: Callable[[Sequence[Any]], Awaitable[None]],
         lanes: Lanes,
+        behind: Callable[[], Awaitable[bool]],
         alone: bool,
         datadir: str,
     ) -> None:
@@ -204,12 +210,14 @@ class SourceApp(faust.App):
         )
         self._ask_offset, self._handle, self._alone = start_offset, handle, alone
         self.wait_for_a_lane = lanes.wait
+        self.source_name = source
+        self._behind, self._heard_at = behind, time.monotonic()
         self._idle = asyncio.Event()
         self._idle.set()
-        source = self.topic(
+        channel = self.topic(
             topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True
         )
-        self.agent(source, name=f"apply-{name}")(self._apply)
+        self.agent(channel, name=f"apply-{name}")(self._apply)
 
     def _new_transport(self) -> Any:
         return _Transport(self.conf.broker_consumer, self)
@@ -250,16 +258,30 @@ class SourceApp(faust.App):
         await super().on_start()
         self.add_future(self._watch())  # a task of the app would start only after the first assignment
 
+    def heard(self) -> None:
+        """Records were fetched."""
+        self._heard_at = time.monotonic()
+
     async def _watch(self) -> None:
+        """Crash when the consumer is stuck: without assignment, or with records that it does not fetch."""
         bad_since: float | None = None
         while not self.should_stop:
             await asyncio.sleep(1)
-            try:
-                # A worker beside others may rightly have no partition.
-                good = not self.rebalancing and (not self._alone or bool(self.consumer.assignment()))
-            except Exception:  # not connected yet counts as bad, whatever it raises
-                good = False
-            bad_since = None if good else (bad_since or time.monotonic())
-            if bad_since and time.monotonic() - bad_since > self.stuck_after:
-                await self.crash(RuntimeError("no assignment, or an endless rebalance: the consumer is stuck"))
+            now = time.monotonic()
+            bad_since = None if self._assigned() else (bad_since or now)
+            if bad_since and now - bad_since > self.stuck_after:
+                await self.crash(RuntimeError("no assignment, or an endless rebalance"))
                 return
+            # The source's heartbeat comes every second: silence is worth a question.
+            if self._idle.is_set() and bad_since is None and now - self._heard_at > self.stuck_after:
+                self.heard()
+                if await self._behind():
+                    await self.crash(RuntimeError("there are records which are not fetched"))
+                    return
+
+    def _assigned(self) -> bool:
+        try:
+            # A worker beside others may rightly have no partition.
+            return not self.rebalancing and (not self._alone or bool(self.consumer.assignment()))
+        except Exception:  # not connected yet counts as bad, whatever it raises
+            return False

@@ -22,11 +22,25 @@ class Intake:
         self.applier, self._on_applied = applier, on_applied
         self._held: list[Record] = []
         self._hashes: dict[int, str] = {}
+        self._last_applied: tuple[int, str] | None = None
+        self._fetch: Sequence[Any] = ()
+        self._fetched = -1
+
+    @property
+    def reached(self) -> int:
+        """The offset of the last record taken, applied or held."""
+        return self._held[-1].offset if self._held else self.applier.progress.offset
 
     def begin(self) -> int:
         """The offset to read from: what the state has applied, and nothing held from an earlier assignment."""
         self._held, self._hashes = [], {}
-        return self.applier.reload().offset + 1
+        self._fetch, self._fetched = (), -1
+        progress = self.applier.reload()
+        if progress.last_hash is None:
+            return progress.offset + 1
+        # The last applied record is read once more: it tells whether the log is still the same one.
+        self._last_applied = (progress.offset, progress.last_hash)
+        return progress.offset
 
     def take(self, fetched: Sequence[Any]) -> None:
         """Apply what can be applied; may be called twice with the same records.
@@ -50,8 +64,11 @@ class Intake:
 
     def _decode(self, fetched: Sequence[Any]) -> list[Record]:
         """The records after what is applied and held. A missing one between is a gap, and never silent."""
-        last = self._held[-1].offset if self._held else self.applier.progress.offset
+        last = self.reached
         records: list[Record] = []
+        if fetched and fetched is not self._fetch:
+            self._compare(fetched[0])
+            self._fetch, self._fetched = fetched, fetched[-1].offset
         for raw in fetched:
             if raw.offset <= last:
                 continue
@@ -64,6 +81,20 @@ class Intake:
             last = raw.offset
             self._hashes[last] = fingerprint(raw.key, raw.value)
         return records
+
+    def _compare(self, first: Any) -> None:
+        """Kafka answers a position that it does not have with its first record: a shorter log shows here."""
+        topic = f"{self.applier.registered.name}.{self.applier.source}"
+        if first.offset <= self._fetched:
+            raise Gap(f"{topic}: the topic goes back to offset {first.offset} from {self._fetched}")
+        if self._last_applied is None:
+            return
+        offset, known = self._last_applied
+        if first.offset < offset:
+            raise Gap(f"{topic}: the topic goes back to offset {first.offset}, and {offset} was applied")
+        if first.offset == offset and fingerprint(first.key, first.value) != known:
+            raise Gap(f"{topic}: the record at offset {offset} is not the one that was applied")
+        self._last_applied = None
 
 
 def fingerprint(key: bytes | None, value: bytes | None) -> str:

@@ -12,20 +12,20 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
-
-from sqlalchemy import update
 
 from connectors.topics import Topics
 from sync.apply.apply import Applier
 from sync.embed.choose import embedder
-from sync.errors import Gap, HeadraceError
+from sync.errors import Fenced, Gap, HeadraceError
 from sync.settings import Settings
 from sync.state.database import State
 from sync.state.documents import Documents, Settled
-from sync.state.registry import SOURCE, Registered, applied, load
+from sync.state.registry import Registered, applied, load
 from sync.worker.alone import claim
 from sync.worker.consumer import Lanes, SourceApp
+from sync.worker.continuity import broken, ensure, note_gap
 from sync.worker.housekeeping import Housekeeping
 from sync.worker.intake import Intake
 from sync.write.stage import DOUBT_AFTER_LOSS, Stage
@@ -33,6 +33,7 @@ from sync.write.weaviate import Weaviate
 
 log = logging.getLogger("headrace.worker")
 LOOK_FOR_MAPPINGS = 1.0
+STOP_PATIENCE = 10.0  # seconds for a consumer that has crashed
 M_ARENA_MAX = -8  # of glibc's malloc.h
 # Python's default lets a busy thread keep the interpreter for 5 ms while an answer waits to be taken in.
 SWITCH_INTERVAL = 0.0005
@@ -45,11 +46,10 @@ class Worker:
         self.settings, self.say = settings, say
         self._served: dict[str, str] = {}
         self._apps: dict[str, list[SourceApp]] = {}
-        self._crashed: BaseException | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises what made it impossible to go on."""
-        stopping = asyncio.Event()
+        stopping = self._stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         self.state = await self._open_state(stopping)
@@ -94,9 +94,12 @@ class Worker:
         await self._wait_until("the state database", open_it, stopping)
         return opened[0]
 
-    async def _wait_for_components(self, stopping: asyncio.Event) -> None:
+    async def _wait_for_kafka(self, stopping: asyncio.Event) -> None:
         topics = Topics(self.settings.kafka)
         await self._wait_until(f"Kafka at {self.settings.kafka}", lambda: _answers(topics), stopping)
+
+    async def _wait_for_components(self, stopping: asyncio.Event) -> None:
+        await self._wait_for_kafka(stopping)
         await self._wait_until(f"Weaviate at {self.settings.weaviate_url}", self.store.ready, stopping)
 
     async def _wait_until(self, what: str, ready: Callable[[], bool], stopping: asyncio.Event) -> None:
@@ -126,16 +129,29 @@ class Worker:
             await self._follow_mappings()
             if self.stage.failure is not None:
                 raise self.stage.failure
-            if self._crashed is not None:
-                raise self._crashed
-            for apps in self._apps.values():
-                for app in apps:
-                    if app.crash_reason is not None:
-                        raise app.crash_reason
+            await self._revive(stopping)
             try:
                 await asyncio.wait_for(stopping.wait(), LOOK_FOR_MAPPINGS)
             except TimeoutError:
                 continue
+
+    async def _revive(self, stopping: asyncio.Event) -> None:
+        """Make the app of a source anew that has crashed: after an outage of Kafka a consumer may be stuck for ever.
+
+        Raises what a new one would meet again.
+        """
+        for name, apps in self._apps.items():
+            for number, app in enumerate(apps):
+                reason = app.crash_reason
+                if reason is None or stopping.is_set():
+                    continue
+                if isinstance(reason, HeadraceError) and not reason.retry and not isinstance(reason, Fenced | Gap):
+                    raise reason
+                log.warning("%s: the consumer ended (%s); a new one begins", app.conf.id, type(reason).__name__)
+                await _end(app)
+                await self._wait_for_kafka(stopping)
+                (mapping,) = await asyncio.get_running_loop().run_in_executor(None, self._load, [name])
+                apps[number] = await self._start_app(mapping, app.source_name)
 
     async def _follow_mappings(self) -> None:
         """Begin with mappings applied since, and leave those removed."""
@@ -162,12 +178,32 @@ class Worker:
     async def _start_apps(self, mapping: Registered) -> None:
         self._apps[mapping.name] = []
         for source in mapping.sources:
-            applier = Applier(self.state, mapping, source, max_text_bytes=self.settings.max_text_bytes)
-            app = self._app(mapping, source, Intake(applier, self.stage.queue.wake))
-            self._apps[mapping.name].append(app)
-            app.finalize()
-            await app.start()
-            self.say(f"serving {mapping.name}, from {applier.progress.position} of {mapping.topics[source]}")
+            self._apps[mapping.name].append(await self._start_app(mapping, source))
+
+    async def _start_app(self, mapping: Registered, source: str) -> SourceApp:
+        await self._ensure_continuity(mapping, source)
+        applier = Applier(self.state, mapping, source, max_text_bytes=self.settings.max_text_bytes)
+        app = self._app(mapping, source, Intake(applier, self.stage.queue.wake))
+        app.finalize()
+        await app.start()
+        self.say(f"serving {mapping.name}, from {applier.progress.position} of {mapping.topics[source]}")
+        return app
+
+    async def _ensure_continuity(self, mapping: Registered, source: str) -> None:
+        """A log with a gap is read again from a snapshot; what that needs is waited for."""
+        act = partial(ensure, self.state, mapping, source, self.settings, self.say)
+        said = ""
+        while not self._stopping.is_set():
+            try:
+                await asyncio.get_running_loop().run_in_executor(None, act)
+                return
+            except HeadraceError as exc:
+                if not exc.retry:
+                    raise
+                if str(exc) != said:
+                    self.say(f"{mapping.name}.{source}: {exc}; trying again")
+                    said = str(exc)
+            await asyncio.sleep(1.0)
 
     def _app(self, mapping: Registered, source: str, intake: Intake) -> SourceApp:
         loop = asyncio.get_running_loop()
@@ -176,6 +212,9 @@ class Worker:
         async def start_offset() -> int:
             return await loop.run_in_executor(self.pool, intake.begin)
 
+        async def behind() -> bool:
+            return await loop.run_in_executor(None, self._behind, intake, name)
+
         async def handle(records: Sequence[Any]) -> None:
             pause = 0.1
             while True:
@@ -183,7 +222,7 @@ class Worker:
                     await loop.run_in_executor(self.pool, intake.take, records)
                     return
                 except Gap as exc:
-                    await loop.run_in_executor(self.pool, self._trouble, intake, str(exc))
+                    await loop.run_in_executor(self.pool, note_gap, self.state, intake.applier.source_id, str(exc))
                     raise
                 except HeadraceError as exc:
                     if not exc.retry or app.should_stop:
@@ -194,19 +233,25 @@ class Worker:
 
         app = SourceApp(
             name,
+            source=source,
             kafka=self.settings.kafka,
             topic=name,
             start_offset=start_offset,
             handle=handle,
             lanes=self.lanes,
+            behind=behind,
             alone=self.state.is_sqlite,
             datadir=tempfile.gettempdir(),
         )
         return app
 
-    def _trouble(self, intake: Intake, what: str) -> None:
-        with self.state.write() as connection:
-            connection.execute(update(SOURCE).where(SOURCE.c.id == intake.applier.source_id).values(trouble=what))
+    def _behind(self, intake: Intake, topic: str) -> bool:
+        """Whether the topic has what was not fetched, or is no longer the one that was."""
+        topics = Topics(self.settings.kafka)
+        try:
+            return topics.end(topic) > intake.reached + 1 or bool(broken(topics, intake.applier.progress, topic))
+        except HeadraceError:
+            return False  # Kafka is away: nothing could be fetched
 
     async def _stop_apps(self, names: Sequence[str]) -> None:
         for name in names:
@@ -217,6 +262,16 @@ class Worker:
         for one in settled:
             if one.outcome == "parked":
                 log.warning("a document of type %d is parked; `headrace status` names it", one.owed.type_id)
+
+
+async def _end(app: SourceApp) -> None:
+    """Stop an app that has crashed, however it takes that: what it still applies is fenced by the position."""
+    try:
+        await asyncio.wait_for(app.stop(), STOP_PATIENCE)
+    except TimeoutError:
+        log.warning("%s: the old consumer does not stop; it is left behind", app.conf.id)
+    except Exception as exc:  # of a broken consumer, which is why it is being stopped
+        log.warning("%s: the old consumer stopped with %s", app.conf.id, type(exc).__name__)
 
 
 def _answers(topics: Topics) -> bool:

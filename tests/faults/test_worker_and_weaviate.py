@@ -37,9 +37,9 @@ def test_weaviate_stopped_and_started_under_load_is_caught_up(pipeline: Pipeline
     wait_until("documents that are owed", lambda: any(one.owed for one in pipeline.statuses().values()))
     before = traffic.commits
     wait_until("commits while Weaviate is away", lambda: traffic.commits > before + 100)
-    pipeline.stack.start("weaviate")
     traffic.stop()
-    settled_equal(pipeline, 60)
+    pipeline.stack.start("weaviate")
+    settled_equal(pipeline, 15)  # seconds after its return, as promised
 
 
 def test_connect_killed_sends_again_and_nobody_sees_an_older_text(pipeline: Pipeline) -> None:

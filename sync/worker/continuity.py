@@ -1,0 +1,93 @@
+"""Whether a source's log continues where it was applied to; where it does not, everything is read again, by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy import select, update
+
+from connectors.registration import resnapshot
+from connectors.topics import Described, Topics
+from sync.apply.apply import Progress, read_progress
+from sync.settings import Settings
+from sync.state.database import State
+from sync.state.registry import SOURCE, Registered
+
+LOOKS = 5
+
+
+def ensure(state: State, registered: Registered, source: str, settings: Settings, say: Callable[[str], None]) -> None:
+    """Compare the topic with what was applied of it, and begin anew where it is another one, or has a hole.
+
+    Until the new snapshot is complete the source is *catching up* and nothing of its mapping is written. Safe to be
+    called again after a failure or a crash. Raises KafkaError, ConnectError, SourceError, SettingsError.
+    """
+    number, topic = registered.sources[source], registered.topics[source]
+    topics = Topics(settings.kafka)
+    with state.read() as connection:
+        progress = read_progress(connection, number)
+    if reason := broken(topics, progress, topic):
+        note_gap(state, number, reason)
+    with state.read() as connection:
+        due, why = connection.execute(
+            select(SOURCE.c.snapshot_due, SOURCE.c.trouble).where(SOURCE.c.id == number)
+        ).one()
+    if not due:
+        return
+    say(f"{registered.name}.{source}: {why or 'a snapshot is due'}; everything is read again")
+    topics.ensure(topic, {"max.message.bytes": str(settings.max_record_bytes)})
+    _move_to_the_end(state, number, topics, topic)
+    resnapshot(registered.plan.mapping, source, settings, say)
+    with state.write() as connection:
+        connection.execute(update(SOURCE).where(SOURCE.c.id == number).values(snapshot_due=False))
+
+
+def broken(topics: Topics, progress: Progress, topic: str) -> str | None:
+    """Why the topic does not continue at ``progress``, in words; None where it does, as far as offsets tell."""
+    found = _found(topics, topic)
+    if found is None:
+        return f"topic {topic} is gone"
+    if progress.topic_id and found.id != progress.topic_id:
+        return f"topic {topic} was made anew"
+    end, beginning = topics.end(topic), topics.beginning(topic)
+    if end <= progress.offset:
+        return f"topic {topic} ends at {end}, and {progress.offset} was applied"
+    if beginning > progress.offset + 1:
+        return f"topic {topic} begins at {beginning}, and {progress.offset + 1} comes next: its retention was too short"
+    return None
+
+
+def _found(topics: Topics, topic: str) -> Described | None:
+    """The topic, or None where several looks in a row do not find it: a broker that starts may not know it yet."""
+    for _ in range(LOOKS):
+        if (found := topics.describe(topic)) is not None:
+            return found
+        time.sleep(1.0)
+    return None
+
+
+def note_gap(state: State, source_id: int, reason: str) -> None:
+    """From here on positions count in a new epoch, and a snapshot is due. Noted once, however often it is found."""
+    with state.write() as connection:
+        connection.execute(
+            update(SOURCE)
+            .where(SOURCE.c.id == source_id, SOURCE.c.snapshot_due.is_(False))
+            .values(
+                epoch=SOURCE.c.epoch + 1,
+                database_position=None,
+                open_transaction=None,
+                last_hash=None,
+                loaded=False,
+                snapshot_due=True,
+                trouble=reason,
+            )
+        )
+
+
+def _move_to_the_end(state: State, source_id: int, topics: Topics, topic: str) -> None:
+    """What the topic holds by now is older than the snapshot that follows."""
+    found = topics.describe(topic)
+    values = {"offset_": topics.end(topic) - 1, "topic_id": found.id if found else None}
+    with state.write() as connection:
+        connection.execute(update(SOURCE).where(SOURCE.c.id == source_id).values(**values))

@@ -1,0 +1,80 @@
+"""A log that no longer continues where it was applied to: found, shown, and everything read again by itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.structs import TopicPartition
+from sqlalchemy import select
+
+from connectors.topics import Topics
+from sync.state.registry import SOURCE
+from tests.support.pipeline import Pipeline, wait_until
+
+AGAIN = 60.0  # seconds until everything was read again
+
+
+def topic(pipeline: Pipeline) -> str:
+    return f"headrace.{pipeline.name}.{pipeline.name}"
+
+
+def epoch(pipeline: Pipeline) -> int:
+    with pipeline.state.read() as connection:
+        return int(connection.execute(select(SOURCE.c.epoch).where(SOURCE.c.mapping == pipeline.name)).scalar_one())
+
+
+def forget_records(pipeline: Pipeline) -> None:
+    """What retention does: the log begins at its end."""
+
+    async def delete() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=pipeline.env["HEADRACE_KAFKA"])
+        await admin.start()
+        try:
+            end = RecordsToDelete(before_offset=-1)
+            await admin.delete_records({TopicPartition(topic(pipeline), 0): end})
+        finally:
+            await admin.close()
+
+    asyncio.run(delete())
+
+
+def mended(pipeline: Pipeline, before: int) -> None:
+    wait_until("a new epoch", lambda: epoch(pipeline) > before, AGAIN)
+    wait_until("the new snapshot", lambda: pipeline.statuses()["booking"].state == "fresh", AGAIN, every=0.3)
+    pipeline.wait(AGAIN)
+    pipeline.assert_equal()
+
+
+def change_unseen(pipeline: Pipeline) -> None:
+    """Every operation that a log with a hole would leave unknown."""
+    pipeline.sql("update bookings set total_amt = total_amt + 3 where booking_id <= 30")
+    pipeline.sql("delete from tickets where booking_id in (31, 32); delete from bookings where booking_id in (31, 32)")
+
+
+def test_records_deleted_before_they_were_applied_are_read_again(pipeline: Pipeline) -> None:
+    before = epoch(pipeline)
+    pipeline.workers[-1].stop()
+    applied = Topics(pipeline.env["HEADRACE_KAFKA"]).end(topic(pipeline))
+    change_unseen(pipeline)
+    wait_until(
+        "the changes in Kafka", lambda: Topics(pipeline.env["HEADRACE_KAFKA"]).end(topic(pipeline)) > applied + 30
+    )
+    forget_records(pipeline)
+    pipeline.start_worker()
+    mended(pipeline, before)
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["worker stopped", "worker running"])
+def test_a_topic_that_was_made_anew_is_read_again(pipeline: Pipeline, running: bool) -> None:
+    before = epoch(pipeline)
+    if not running:
+        pipeline.workers[-1].stop()
+    topics = Topics(pipeline.env["HEADRACE_KAFKA"])
+    topics.delete([topic(pipeline)])
+    topics.ensure(topic(pipeline))
+    change_unseen(pipeline)
+    if not running:
+        pipeline.start_worker()
+    mended(pipeline, before)
