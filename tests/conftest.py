@@ -52,8 +52,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     if request.config.getoption("--stack") == "docker":
         made: Stack = DockerStack.up(request)  # type: ignore[assignment]
     else:
-        # C1 alone starts with two thirds of the processor time; benchmarks do without it.
-        made = Stack.up(java_options="-XX:TieredStopAtLevel=1")
+        made = Stack.up()
     try:
         yield made
     finally:

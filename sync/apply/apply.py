@@ -213,8 +213,7 @@ class _Batch:
         self._commit_time(change)
         table = self.applier.table(change.table)
         if table is not None:
-            cause = f"{table.name} {change.operation.value}"
-            self.pending.append((table, change, Raise(sequence, change.committed_at, cause)))
+            self.pending.append((table, change, Raise(sequence, change.committed_at, change.operation.value)))
 
     def _commit_time(self, record: Record) -> None:
         self.progress.committed_at = max(self.progress.committed_at, record.committed_at)

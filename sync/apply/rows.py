@@ -52,7 +52,7 @@ class Fold:
                 self.before[name, key] = self.after[name, key] = found.get(key)
 
     def add(self, table: TablePlan, change: Change, why: Raise) -> None:
-        """Fold one change in. Raises Undecodable for a change without a usable key."""
+        """Fold one change in; ``why`` says the operation. Raises Undecodable for a change without a usable key."""
         limit = self._rows.max_text_bytes
         key = None if change.key is None else key_of(table, image(table, change.key, limit))
         if key is None:
@@ -80,7 +80,9 @@ class Fold:
     def _put(self, at: tuple[str, str], new: Image | None, why: Raise) -> None:
         self.before.setdefault(at, None)
         self.after[at] = new
-        self.why.setdefault(at, why)
+        if at not in self.why:
+            cause = f"{at[0]} {at[1]} {why.cause}"
+            self.why[at] = Raise(why.sequence, why.committed_at, cause)
         self.shown.add(at)
 
     def touched(self) -> dict[str, list[Touched]]:

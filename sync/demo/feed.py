@@ -159,8 +159,8 @@ class Feed:
                 change.take(row)
                 return
         # Not the traffic's: somebody else commits in this database, by psql for one.
-        table = (row.cause or "?").split(" ")[0]
-        other = Change("by somebody else", ((table, ""),), row.committed_at, row.committed_at)
+        table, _, rest = (row.cause or "?").partition(" ")
+        other = Change("by somebody else", ((table, rest.rpartition(" ")[0]),), row.committed_at, row.committed_at)
         other.take(row)
         self.changes.append(other)
 

@@ -31,7 +31,10 @@ def bucket_of(type_id: int, key: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Raise:
-    """Why a document is owed: the first change's sequence and commit time (µs), and the change in words."""
+    """Why a document is owed: the first change's sequence, its commit time (µs), and what changed.
+
+    ``cause`` is table, row key and operation ("bookings 7 u"), or what else it was: a snapshot, a retry.
+    """
 
     sequence: int
     committed_at: int

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
+from sync.state.registry import LEDGER
 from tests.support.airline import BOOKING, CUSTOMER, FLIGHT, TICKET, first_rows
 from tests.support.world import World
 
@@ -252,3 +255,14 @@ def test_where_is_obeyed_when_rows_enter_and_leave(tmp_path: object) -> None:
     rows["flights"] = [{**FLIGHT, "status_cd": "CX"}]
     assert world.texts == world.expected(rows)
     world.state.close()
+
+
+def test_the_ledger_names_the_row_that_changed(world: World) -> None:
+    rows = first_rows()
+    world.log.snapshot(rows)
+    world.settle()
+    world.log.commit(("flights", "u", {**FLIGHT, "status_cd": "CX"}))
+    world.settle()
+    with world.state.read() as connection:
+        causes = list(connection.execute(select(LEDGER.c.cause).order_by(LEDGER.c.id)).scalars())
+    assert causes == ["snapshot", f"flights {FLIGHT['flight_id']} u"]

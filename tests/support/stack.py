@@ -34,11 +34,10 @@ class StackFailed(RuntimeError):
 class Stack:
     """Kafka, Connect, Weaviate, PostgreSQL (and MariaDB) as processes. `env` holds their addresses."""
 
-    def __init__(self, name: str, directory: Path, temporary: bool, java_options: str = "") -> None:
+    def __init__(self, name: str, directory: Path, temporary: bool) -> None:
         self.name = name
         self.directory = directory
         self.temporary = temporary
-        self.java_options = java_options
         self.env: dict[str, str] = {}
 
     @classmethod
@@ -51,18 +50,13 @@ class Stack:
         connect_workers: int = 1,
         only: Sequence[str] = (),
         settings: Sequence[str] = (),
-        java_options: str = "",
     ) -> Stack:
-        """Start it and wait until all is ready. In a `directory` of yours the data outlives the stack.
-
-        `java_options="-XX:TieredStopAtLevel=1"` starts Kafka and Connect with two thirds of the processor time
-        and makes them slower for good: right for tests, wrong for benchmarks.
-        """
+        """Start it and wait until all is ready. In a `directory` of yours the data outlives the stack."""
         temporary = directory is None
         if directory is None:
             directory = Path(tempfile.mkdtemp(prefix="headrace-stack-"))
             directory.chmod(0o711)  # the databases run as another user and walk through it
-        stack = cls(name, directory, temporary, java_options)
+        stack = cls(name, directory, temporary)
         arguments = [f"--port-base={port_base or 'auto'}", f"--connect-workers={connect_workers}"]
         arguments += [f"--die-with={os.getpid()}", *(f"--set={each}" for each in settings)]
         arguments += ["--mariadb"] if mariadb else []
@@ -91,8 +85,6 @@ class Stack:
         """Call the script; what it reports goes to our stderr as it comes, what it prints is returned."""
         command = [sys.executable, str(SCRIPT), verb, f"--name={self.name}", *arguments]
         environment = {**os.environ, "HEADRACE_STACKS": str(self.directory)}
-        if self.java_options:
-            environment["JAVA_TOOL_OPTIONS"] = self.java_options
         said: list[str] = []
         with (
             tempfile.TemporaryFile("w+") as output,

@@ -52,7 +52,7 @@ def enter(world: World, key: str, committed_at: int, written_at: int, outcome: s
                 outcome=outcome,
                 chunks=1,
                 embedded=1,
-                cause="flights u",
+                cause="flights 7 u",
                 committed_at=committed_at,
                 written_at=written_at,
             )
