@@ -24,6 +24,7 @@ from sync.state.database import State
 from sync.state.documents import Documents, Settled
 from sync.state.registry import Registered, applied, load
 from sync.worker.alone import claim
+from sync.worker.connectors import Connectors
 from sync.worker.consumer import Lanes, SourceApp
 from sync.worker.continuity import broken, ensure, note_gap
 from sync.worker.housekeeping import Housekeeping
@@ -71,11 +72,14 @@ class Worker:
         Documents(self.state).inherit(DOUBT_AFTER_LOSS)
         self.stage.start()
         housekeeping.start()
+        connectors = Connectors(self.state, self.settings, self.say)
+        connectors.start()
         try:
             await self._serve(stopping)
         finally:
             await self._stop_apps(list(self._apps))
             await asyncio.get_running_loop().run_in_executor(None, self.stage.stop)
+            await asyncio.get_running_loop().run_in_executor(None, connectors.stop)
             housekeeping.stop()
             self.store.close()
             self.state.close()

@@ -1,0 +1,113 @@
+"""When a connector is started again, and when silence means nothing."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sync.errors import KafkaUnreachable, SourceUnreachable
+from sync.settings import Settings
+from sync.worker import connectors
+from sync.worker.connectors import AT_MOST_EVERY, SILENT_AFTER, Connectors
+from tests.support.airline import first_rows
+from tests.support.world import World
+
+
+class Fakes:
+    """Kafka, Connect and the database as the watch sees them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.end, self.state, self.failed = 7, "RUNNING", False
+        self.kafka, self.database = True, True
+        self.restarts: list[bool] = []
+        monkeypatch.setattr(connectors, "Topics", lambda _: SimpleNamespace(end=self._end))
+        monkeypatch.setattr(connectors, "Connect", lambda *_, **__: self)
+        monkeypatch.setattr(connectors, "source_database", lambda *_: SimpleNamespace(emit=self._emit))
+
+    def __enter__(self) -> Fakes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def _end(self, _: str) -> int:
+        if not self.kafka:
+            raise KafkaUnreachable("away")
+        return self.end
+
+    def _emit(self, _: str) -> None:
+        if not self.database:
+            raise SourceUnreachable("away")
+
+    def status(self, _: str) -> Any:
+        return SimpleNamespace(running=self.state == "RUNNING" and not self.failed, failed=self.failed)
+
+    def restart(self, _: str, *, only_failed: bool) -> None:
+        self.restarts.append(only_failed)
+
+
+@pytest.fixture
+def fakes(monkeypatch: pytest.MonkeyPatch) -> Fakes:
+    return Fakes(monkeypatch)
+
+
+@pytest.fixture
+def watch(fakes: Fakes, world: World) -> Connectors:
+    world.log.snapshot(first_rows())
+    world.settle()
+    return Connectors(world.state, Settings(), lambda _: None)
+
+
+def test_a_connector_that_says_running_and_sends_nothing_is_started_again(watch: Connectors, fakes: Fakes) -> None:
+    watch.look(0)
+    watch.look(SILENT_AFTER - 1)
+    assert fakes.restarts == []
+    watch.look(SILENT_AFTER)
+    assert fakes.restarts == [False]
+
+
+def test_one_that_sends_is_left_alone(watch: Connectors, fakes: Fakes) -> None:
+    for second in range(60):
+        fakes.end += 1
+        watch.look(second)
+    assert fakes.restarts == []
+
+
+def test_it_is_not_started_again_at_once_and_each_time_later(watch: Connectors, fakes: Fakes) -> None:
+    for second in range(0, int(SILENT_AFTER + 3.5 * AT_MOST_EVERY)):
+        watch.look(second)
+    assert len(fakes.restarts) == 3
+
+
+def test_a_failed_one_is_started_again_sooner(watch: Connectors, fakes: Fakes) -> None:
+    fakes.failed = True
+    watch.look(0)
+    watch.look(5)
+    assert fakes.restarts == [True]
+
+
+def test_silence_means_nothing_while_kafka_is_away(watch: Connectors, fakes: Fakes) -> None:
+    watch.look(0)
+    fakes.kafka = False
+    with pytest.raises(KafkaUnreachable):
+        watch.look(100)
+    fakes.kafka = True
+    watch.look(101)
+    assert fakes.restarts == []
+
+
+def test_silence_means_nothing_while_the_database_is_away(watch: Connectors, fakes: Fakes) -> None:
+    fakes.database = False
+    watch.look(0)
+    with pytest.raises(SourceUnreachable):
+        watch.look(100)
+    assert fakes.restarts == []
+
+
+def test_a_stopped_connector_stays_stopped(watch: Connectors, fakes: Fakes) -> None:
+    fakes.state = "STOPPED"
+    watch.look(0)
+    watch.look(100)
+    assert fakes.restarts == []
