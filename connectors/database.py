@@ -45,6 +45,9 @@ class Database(Protocol):
     def start_over(self, names: Names) -> bool:
         """Forget how far the log was read (drop the slot), with the connector stopped; True if there was one."""
 
+    def lost(self, names: Names) -> str | None:
+        """Why the database no longer has the log that the connector would go on with, in words; None where it has."""
+
     def clean(self, names: Names) -> list[str]:
         """Take away all that `prepare` and the connector made; says what there was. May be called again."""
 

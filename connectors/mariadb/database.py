@@ -106,6 +106,10 @@ class MariaDB:
         """The server keeps nothing for a connector: its offsets are all there is."""
         return False
 
+    def lost(self, names: Names) -> str | None:
+        """The connector finds out by itself, and reads everything again (``snapshot.mode=when_needed``)."""
+        return None
+
     def clean(self, names: Names) -> list[str]:
         return [f"left table {self.address.database}.{MARKER_TABLE}"] if marker.leave(self.address, names) else []
 

@@ -64,6 +64,12 @@ class Postgres:
     def start_over(self, names: Names) -> bool:
         return slot.drop(self.address, names.slot)
 
+    def lost(self, names: Names) -> str | None:
+        found = slot.read(self.address, names.slot)
+        if found is None:
+            return f"slot {names.slot} is gone"
+        return f"slot {names.slot} is lost: PostgreSQL has discarded its log" if found.lost else None
+
     def clean(self, names: Names) -> list[str]:
         done = []
         if slot.drop(self.address, names.slot):

@@ -45,10 +45,19 @@ class Seen:
 
 
 class Connectors:
-    """A thread that looks after the connectors of every applied mapping; ``say`` hears what it does."""
+    """A thread that looks after the connectors of every applied mapping.
 
-    def __init__(self, state: State, settings: Settings, say: Callable[[str], None]) -> None:
-        self._state, self._settings, self._say = state, settings, say
+    ``say`` hears what it does; ``on_gap``, in this thread, of a mapping's source whose log is lost, and why.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        settings: Settings,
+        say: Callable[[str], None],
+        on_gap: Callable[[str, str, str], None],
+    ) -> None:
+        self._state, self._settings, self._say, self.on_gap = state, settings, say, on_gap
         self._seen: dict[tuple[str, str], Seen] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="connectors", daemon=True)
@@ -100,7 +109,12 @@ class Connectors:
             if status is None or (not failed and (not status.running or reading or silent < SILENT_AFTER)):
                 return
             # It would fail again, or be silent again, while the database is away: that raises here.
-            source_database(mapping, source).emit(f"watch-{uuid.uuid4().hex}")
+            database = source_database(mapping, source)
+            if reason := database.lost(names(mapping, source)):
+                self.on_gap(mapping.name, source, reason)
+                seen.since = now
+                return
+            database.emit(f"watch-{uuid.uuid4().hex}")
             what = "failed" if failed else f"says RUNNING and has sent nothing for {silent:.0f} s"
             self._say(f"connector {connector} {what}: starting it again")
             seen.not_before, seen.pause = now + seen.pause, seen.pause * 2

@@ -51,6 +51,7 @@ class Worker:
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises what made it impossible to go on."""
         stopping = self._stopping = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         self.state = await self._open_state(stopping)
@@ -72,7 +73,7 @@ class Worker:
         Documents(self.state).inherit(DOUBT_AFTER_LOSS)
         self.stage.start()
         housekeeping.start()
-        connectors = Connectors(self.state, self.settings, self.say)
+        connectors = Connectors(self.state, self.settings, self.say, self._log_lost)
         connectors.start()
         try:
             await self._serve(stopping)
@@ -156,6 +157,18 @@ class Worker:
                 await self._wait_for_kafka(stopping)
                 (mapping,) = await asyncio.get_running_loop().run_in_executor(None, self._load, [name])
                 apps[number] = await self._start_app(mapping, app.source_name)
+
+    def _log_lost(self, mapping: str, source: str, reason: str) -> None:
+        for app in self._apps.get(mapping, ()):
+            if app.source_name == source and app.crash_reason is None:
+                gap = Gap(f"{mapping}.{source}: {reason}")
+                asyncio.run_coroutine_threadsafe(self._stop_at_gap(app, mapping, gap), self._loop)
+
+    async def _stop_at_gap(self, app: SourceApp, mapping: str, gap: Gap) -> None:
+        (registered,) = await self._loop.run_in_executor(None, self._load, [mapping])
+        number = registered.sources[app.source_name]
+        await self._loop.run_in_executor(self.pool, note_gap, self.state, number, str(gap))
+        await app.crash(gap)
 
     async def _follow_mappings(self) -> None:
         """Begin with mappings applied since, and leave those removed."""

@@ -21,10 +21,13 @@ class Fakes:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.end, self.state, self.failed = 7, "RUNNING", False
         self.kafka, self.database = True, True
+        self.lost: str | None = None
         self.restarts: list[bool] = []
+        self.gaps: list[tuple[str, str, str]] = []
         monkeypatch.setattr(connectors, "Topics", lambda _: SimpleNamespace(end=self._end))
         monkeypatch.setattr(connectors, "Connect", lambda *_, **__: self)
-        monkeypatch.setattr(connectors, "source_database", lambda *_: SimpleNamespace(emit=self._emit))
+        database = SimpleNamespace(emit=self._emit, lost=lambda _: self.lost)
+        monkeypatch.setattr(connectors, "source_database", lambda *_: database)
 
     def __enter__(self) -> Fakes:
         return self
@@ -57,7 +60,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Fakes:
 def watch(fakes: Fakes, world: World) -> Connectors:
     world.log.snapshot(first_rows())
     world.settle()
-    return Connectors(world.state, Settings(), lambda _: None)
+    return Connectors(world.state, Settings(), lambda _: None, lambda *gap: fakes.gaps.append(gap))
 
 
 def test_a_connector_that_says_running_and_sends_nothing_is_started_again(watch: Connectors, fakes: Fakes) -> None:
@@ -111,3 +114,11 @@ def test_a_stopped_connector_stays_stopped(watch: Connectors, fakes: Fakes) -> N
     watch.look(0)
     watch.look(100)
     assert fakes.restarts == []
+
+
+def test_one_whose_slot_is_gone_is_a_gap_and_not_started_again(watch: Connectors, fakes: Fakes) -> None:
+    fakes.failed, fakes.lost = True, "slot headrace_x is gone"
+    watch.look(0)
+    watch.look(5)
+    assert fakes.restarts == []
+    assert [reason for _, _, reason in fakes.gaps] == ["slot headrace_x is gone"]

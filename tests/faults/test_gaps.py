@@ -9,8 +9,10 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 from sqlalchemy import select
 
+from connectors.names import names
+from connectors.postgres.database import Postgres
 from connectors.topics import Topics
-from sync.state.registry import SOURCE
+from sync.state.registry import SOURCE, load
 from tests.support.pipeline import Pipeline, wait_until
 
 AGAIN = 60.0  # seconds until everything was read again
@@ -77,4 +79,16 @@ def test_a_topic_that_was_made_anew_is_read_again(pipeline: Pipeline, running: b
     change_unseen(pipeline)
     if not running:
         pipeline.start_worker()
+    mended(pipeline, before)
+
+
+def test_a_slot_that_is_gone_is_found_and_everything_is_read_again(pipeline: Pipeline) -> None:
+    """Dropped while Connect is down: its connector could only go on with a hole."""
+    before = epoch(pipeline)
+    pipeline.stack.stop("connect")
+    with pipeline.state.read() as connection:
+        own = names(load(connection, pipeline.name).plan.mapping, pipeline.name)
+    assert Postgres(pipeline.url, "public").start_over(own)
+    change_unseen(pipeline)
+    pipeline.stack.start("connect")
     mended(pipeline, before)
