@@ -97,10 +97,11 @@ def _keep_lock(loaded: Loaded, asked: Live, accept: bool) -> None:
 
 
 def _list_codes(json: bool) -> None:
+    from connectors.mariadb.problems import MARIADB_PROBLEMS
     from connectors.problem import PROBLEMS
     from sync.mapping.findings import CODES
 
-    known = {**CODES, **PROBLEMS}
+    known = {**CODES, **PROBLEMS, **MARIADB_PROBLEMS}
     if json:
         terminal.print_json(known)
     else:

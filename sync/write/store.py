@@ -7,12 +7,6 @@ from typing import Any, Protocol
 from uuid import UUID
 
 
-class Object(Protocol):
-    uuid: UUID
-    properties: dict[str, Any]
-    vector: Any
-
-
 class Store(Protocol):
     """Each method may be called twice with the same arguments.
 
