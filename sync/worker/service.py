@@ -7,7 +7,6 @@ import contextlib
 import ctypes
 import logging
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -36,8 +35,6 @@ log = logging.getLogger("headrace.worker")
 LOOK_FOR_MAPPINGS = 1.0
 STOP_PATIENCE = 10.0  # seconds for a consumer that has crashed
 M_ARENA_MAX = -8  # of glibc's malloc.h
-# Python's default lets a busy thread keep the interpreter for 5 ms while an answer waits to be taken in.
-SWITCH_INTERVAL = 0.0005
 
 
 class Worker:
@@ -300,7 +297,6 @@ def _few_arenas() -> None:
     """glibc gives every thread an arena of its own that it hardly returns: some 50 MB for nothing here."""
     with contextlib.suppress(OSError, AttributeError):  # another C library has no such call, and no such habit
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
-    sys.setswitchinterval(SWITCH_INTERVAL)
 
 
 def run(settings: Settings, say: Callable[[str], None]) -> None:
