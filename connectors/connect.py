@@ -197,9 +197,9 @@ class Connect:
         if found is None or not found.running:
             self._fail(name, found, timeout)
 
-    def restart(self, name: str, *, only_failed: bool = True) -> None:
-        """Start a connector and its tasks again, those that run too unless ``only_failed``."""
-        self._json("POST", f"{_path(name)}/restart?includeTasks=true&onlyFailed={str(only_failed).lower()}")
+    def restart(self, name: str) -> None:
+        """Start a failed connector and its failed tasks again."""
+        self._json("POST", f"{_path(name)}/restart?includeTasks=true&onlyFailed=true")
 
     def stop(self, name: str, timeout: float = 60.0) -> bool:
         """Stop a connector and wait until no task of it is left; False if there is no such connector."""
