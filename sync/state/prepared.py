@@ -77,6 +77,7 @@ class Prepared:
         compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
         self.sql = str(compiled)
         self._names: Sequence[str] | None = compiled.positiontup
+        self._given = dict(compiled.params)  # None for what each execution brings, and for a literal NULL
         self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
         several = self._names is not None and len(self._names) > 1
         self._pick = itemgetter(*self._names) if several and self._names else None
@@ -96,7 +97,7 @@ class Prepared:
         cursor.close()
 
     def _bound(self, parameters: Parameters) -> Any:
-        values: dict[str, Any] = {**self._fixed, **parameters}
+        values: dict[str, Any] = {**self._given, **parameters}
         for name, value in values.items():
             if type(value) is list:
                 values[name] = orjson.dumps(value).decode() if self._json else value
