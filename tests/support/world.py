@@ -42,11 +42,11 @@ class CountingEmbedder:
 
 
 class World:
-    """One mapping registered in a fresh SQLite state."""
+    """One mapping registered in a fresh state: SQLite, or ``state_url``."""
 
-    def __init__(self, directory: Path, made: Mapping | None = None) -> None:
+    def __init__(self, directory: Path, made: Mapping | None = None, state_url: str = "") -> None:
         self.mapping = made or mapping()
-        self.state = State(f"sqlite:///{directory}/state.db")
+        self.state = State(state_url or f"sqlite:///{directory}/state.db")
         with self.state.write() as connection:
             self.registered = register(
                 connection, self.mapping, lock(), {"airline": ("headrace.airline.airline", "id")}
