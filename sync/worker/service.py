@@ -158,14 +158,7 @@ class Worker:
     def _log_lost(self, mapping: str, source: str, reason: str) -> None:
         for app in self._apps.get(mapping, ()):
             if app.source_name == source and app.crash_reason is None:
-                gap = Gap(f"{mapping}.{source}: {reason}")
-                asyncio.run_coroutine_threadsafe(self._stop_at_gap(app, mapping, gap), self._loop)
-
-    async def _stop_at_gap(self, app: SourceApp, mapping: str, gap: Gap) -> None:
-        (registered,) = await self._loop.run_in_executor(None, self._load, [mapping])
-        number = registered.sources[app.source_name]
-        await self._loop.run_in_executor(self.pool, note_gap, self.state, number, str(gap))
-        await app.crash(gap)
+                asyncio.run_coroutine_threadsafe(app.crash(Gap(f"{mapping}.{source}: {reason}")), self._loop)
 
     async def _follow_mappings(self) -> None:
         """Begin with mappings applied since, and leave those removed."""
