@@ -87,7 +87,8 @@ def _raised(new: dict[str, Any]) -> dict[str, Any]:
         "cause": new["cause"],
         "parked": None,
         "attempts": 0,
-        "not_before": 0.0,
+        # What may still land must land first, however often the document is raised meanwhile.
+        "not_before": case((DOCUMENT.c.doubtful, DOCUMENT.c.not_before), else_=0.0),
     }
 
 

@@ -1,6 +1,6 @@
 """② write: the journey of owed documents, from their rows to what a reader finds in Weaviate.
 
-gather → build → embed → note → put → prune → confirm. Whatever fails leaves the documents owed.
+gather → build → embed → note → (erase →) put → prune → confirm. Whatever fails leaves the documents owed.
 """
 
 from __future__ import annotations
@@ -208,6 +208,7 @@ class Stage:
             return
         with self.state.write() as connection:
             self.documents.note_sent(connection, [(draft.owed, draft.chunks) for draft in drafts])
+        self._erase([draft for draft in drafts if draft.owed.doubtful])
         refused = self._put(gathering, drafts)
         parked: list[tuple[Owed, str]] = []
         kept: list[Draft] = []
@@ -220,6 +221,11 @@ class Stage:
         self._prune(kept)
         unread = self._read_back([draft for draft in kept if draft.owed.doubtful])
         self._settle(gathering, [_settled(draft) for draft in kept if draft.owed.id not in unread], parked)
+
+    def _erase(self, doubtful: Sequence[Draft]) -> None:
+        """Take away what an earlier request may have left half written; readers miss the document until it is put."""
+        for draft in doubtful:
+            self.store.erase(draft.kind.kind.collection, draft.ids(0, max(draft.chunks, draft.owed.sent_chunks)))
 
     def _put(self, gathering: Gathering, drafts: Sequence[Draft]) -> dict[UUID, str]:
         now = datetime.now(UTC)

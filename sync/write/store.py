@@ -22,5 +22,8 @@ class Store(Protocol):
     def delete(self, collection: str, ids: Sequence[UUID]) -> None:
         """Objects that are not there count as deleted."""
 
+    def erase(self, collection: str, ids: Sequence[UUID]) -> None:
+        """As delete, and also what a crash of the store left half written, which no search finds."""
+
     def read(self, collection: str, ids: Sequence[UUID], *, vectors: bool = False) -> dict[UUID, dict[str, Any]]:
         """Properties of those that exist."""

@@ -170,6 +170,18 @@ class Weaviate:
                 if done.matches <= done.successful:  # more where QUERY_MAXIMUM_RESULTS is set low
                     break
 
+    def erase(self, collection: str, ids: Sequence[UUID]) -> None:
+        """Delete objects one by one, by their UUID alone; those that do not exist count as deleted.
+
+        A Weaviate that was killed in the middle of a write may keep an object without its entries in the indexes
+        (each has a log of its own). No filter finds such an object, so ``delete`` passes it by; and to put the same
+        object again does not mend it, because Weaviate indexes only what changed. Measured with 1.39.
+        """
+        data = self.client.collections.use(collection).data
+        for one in ids:
+            with asking(f"erase an object of {collection}", writes=True):
+                data.delete_by_id(one)
+
     def read(self, collection: str, ids: Sequence[UUID], *, vectors: bool = False) -> dict[UUID, dict[str, Any]]:
         """The properties of those that exist; with ``vectors`` also ``vector``, a list of floats.
 

@@ -34,7 +34,7 @@ STEP = st.one_of(
     st.tuples(st.just("apply"), st.integers(1, 6)),
     st.tuples(st.just("write")),
     st.tuples(st.just("restart")),
-    st.tuples(st.just("fault"), st.sampled_from(["fail after write", "hold"])),
+    st.tuples(st.just("fault"), st.sampled_from(["fail after write", "hold", "half"])),
 )
 Rows = dict[str, dict[tuple[int, ...], dict[str, Any]]]
 
@@ -145,6 +145,7 @@ def test_the_collection_equals_a_build_from_the_final_rows(first: list[Any], ste
             good = {**rows, "bookings": [row for row in rows["bookings"] if str(row["booking_id"]) not in exempt]}
             found = {at: text for at, text in world.texts.items() if at[0] not in exempt}
             assert found == world.expected(good)
+            assert world.store.half == set()
             assert {key for key in exempt if world.document(key).parked is None} == set()
         finally:
             world.state.close()

@@ -58,6 +58,40 @@ def test_an_old_request_that_lands_late_does_not_win(world: World) -> None:
     assert world.texts == world.expected(rows)
 
 
+@pytest.mark.parametrize("then", ["u", "d"])
+def test_what_a_killed_weaviate_kept_half_written_is_erased(world: World, then: str) -> None:
+    rows = first_rows()
+    world.log.snapshot(rows)
+    world.apply()
+    faults = iter(["half"])
+    world.store.fault = lambda kind: next(faults, None) if kind == "put" else None
+    world.stage.step()
+    assert world.store.half
+    world.log.commit(("bookings", then, BOOKING))
+    world.settle()
+    assert not world.store.half
+    assert world.texts == (world.expected(rows) if then == "u" else {})
+
+
+def test_a_document_in_doubt_is_not_written_before_its_time_though_its_row_changes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage_module, "DOUBT_AFTER_TIMEOUT", 60.0)
+    world.log.snapshot(first_rows())
+    world.settle()
+    faults = iter(["hold"])
+    world.store.fault = lambda kind: next(faults, None) if kind == "put" else None
+    world.log.commit(("flights", "u", {**FLIGHT, "status_cd": "DL"}))
+    world.apply()
+    world.stage.step()
+    world.log.commit(("flights", "u", {**FLIGHT, "status_cd": "CX"}), ("bookings", "u", BOOKING))
+    world.apply()
+    assert world.stage.step() == 0
+    owed = world.document("7")
+    assert owed.doubtful
+    assert owed.priority is not None
+
+
 def test_a_document_that_shrinks_loses_its_surplus_chunks_even_over_a_crash(world: World) -> None:
     rows = long_rows(60)
     world.log.snapshot(rows)

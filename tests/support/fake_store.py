@@ -14,10 +14,12 @@ from sync.errors import OutcomeUnknown, WeaviateUnreachable
 
 class FakeStore:
     """Objects by collection and UUID. ``fault`` is asked before each write and may raise, or answer
-    "fail after write": the write takes effect and the caller sees a failure. ``held`` writes land later."""
+    "fail after write": the write takes effect and the caller sees a failure; or "half": as after a kill, what is
+    put stands there and no filter finds it. ``held`` writes land later."""
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[UUID, dict[str, Any]]] = {}
+        self.half: set[UUID] = set()  # objects without their entries in the indexes
         self.puts = 0
         self.deletes = 0
         self.fault: Callable[[str], str | None] = lambda _: None
@@ -37,7 +39,9 @@ class FakeStore:
                 {one.uuid: dict(one.properties) for one in objects if one.uuid not in refused}
             )
 
-        self._write("put", land)
+        if self._write("put", land) == "half":
+            self.half.update(one.uuid for one in objects)
+            raise OutcomeUnknown("the connection was lost")
         return refused
 
     def delete(self, collection: str, ids: Sequence[UUID]) -> None:
@@ -45,11 +49,20 @@ class FakeStore:
 
         def land() -> None:
             for one in ids:
-                self.objects.get(collection, {}).pop(one, None)
+                if one not in self.half:
+                    self.objects.get(collection, {}).pop(one, None)
 
         self._write("delete", land)
 
-    def _write(self, kind: str, land: Callable[[], None]) -> None:
+    def erase(self, collection: str, ids: Sequence[UUID]) -> None:
+        def land() -> None:
+            for one in ids:
+                self.half.discard(one)
+                self.objects.get(collection, {}).pop(one, None)
+
+        self._write("erase", land)
+
+    def _write(self, kind: str, land: Callable[[], None]) -> str | None:
         if self.away:
             raise WeaviateUnreachable("Weaviate is away")
         fault = self.fault(kind)
@@ -59,10 +72,11 @@ class FakeStore:
         land()
         if fault == "fail after write":
             raise OutcomeUnknown("the connection was lost")
+        return fault
 
     def read(self, collection: str, ids: Sequence[UUID], *, vectors: bool = False) -> dict[UUID, dict[str, Any]]:
         found = self.objects.get(collection, {})
-        return {one: dict(found[one]) for one in ids if one in found}
+        return {one: dict(found[one]) for one in ids if one in found and one not in self.half}
 
     def texts(self, collection: str) -> dict[tuple[str, int], str]:
         """(document key, chunk) → content."""

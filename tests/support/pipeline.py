@@ -207,7 +207,10 @@ class Pipeline:
             applied = [(row.name, row.offset_) for row in connection.execute(select(SOURCE))]
         ends = {topic: Topics(self.env["HEADRACE_KAFKA"]).end(topic) for topic in registered.topics.values()}
         connectors = requests.get(f"{self.env['HEADRACE_CONNECT_URL']}/connectors?expand=status", timeout=30).json()
-        states = {name: [t["state"] for t in c["status"]["tasks"]] for name, c in connectors.items()}
+        states = {
+            name: [(t["state"], t["worker_id"], t.get("trace", "")[:2000]) for t in c["status"]["tasks"]]
+            for name, c in connectors.items()
+        }
         return f"topics end at {ends}, applied {applied}, tasks {states}"
 
     def statuses(self) -> dict[str, Status]:
