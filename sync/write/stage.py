@@ -1,6 +1,7 @@
 """② write: the journey of owed documents, from their rows to what a reader finds in Weaviate.
 
-gather → build → embed → note → (erase →) put → prune → confirm. Whatever fails leaves the documents owed.
+gather → build → embed → note → put → prune → confirm. Whatever fails leaves the documents owed; where nobody knows
+what became of a request they are *doubtful*: written again later, by ways that mend what a crash left, and read back.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -208,7 +208,6 @@ class Stage:
             return
         with self.state.write() as connection:
             self.documents.note_sent(connection, [(draft.owed, draft.chunks) for draft in drafts])
-        self._erase([draft for draft in drafts if draft.owed.doubtful])
         refused = self._put(gathering, drafts)
         parked: list[tuple[Owed, str]] = []
         kept: list[Draft] = []
@@ -222,17 +221,13 @@ class Stage:
         unread = self._read_back([draft for draft in kept if draft.owed.doubtful])
         self._settle(gathering, [_settled(draft) for draft in kept if draft.owed.id not in unread], parked)
 
-    def _erase(self, doubtful: Sequence[Draft]) -> None:
-        """Take away what an earlier request may have left half written; readers miss the document until it is put."""
-        for draft in doubtful:
-            self.store.erase(draft.kind.kind.collection, draft.ids(0, max(draft.chunks, draft.owed.sent_chunks)))
-
     def _put(self, gathering: Gathering, drafts: Sequence[Draft]) -> dict[UUID, str]:
         now = datetime.now(UTC)
-        by_collection: dict[str, list[Any]] = {}
+        by_collection: dict[tuple[str, bool], list[StoredObject]] = {}
         for draft in drafts:
             if draft.built is None:
                 continue
+            objects = by_collection.setdefault((draft.kind.kind.collection, draft.owed.doubtful), [])
             registered = draft.kind.registered
             for number, (one, vector) in enumerate(zip(draft.ids(0, draft.chunks), draft.vectors, strict=True)):
                 values = properties(
@@ -244,24 +239,21 @@ class Stage:
                     reflects=gathering.reflects[registered.name],
                     now=now,
                 )
-                vector_values = np.frombuffer(vector, dtype="<f4")
-                by_collection.setdefault(draft.kind.kind.collection, []).append(
-                    StoredObject(one, values, vector_values)
-                )
+                objects.append(StoredObject(one, values, np.frombuffer(vector, dtype="<f4")))
         refused: dict[UUID, str] = {}
-        for collection, objects in by_collection.items():
-            refused.update(self.store.put(collection, objects))
+        for (collection, doubtful), objects in by_collection.items():
+            refused.update((self.store.renew if doubtful else self.store.put)(collection, objects))
         return refused
 
     def _prune(self, drafts: Sequence[Draft]) -> None:
         """Take away chunks beyond the new count, up to the highest number ever noted as sent."""
-        surplus: dict[str, list[UUID]] = {}
+        surplus: dict[tuple[str, bool], list[UUID]] = {}
         for draft in drafts:
             if draft.owed.sent_chunks > draft.chunks:
                 ids = draft.ids(draft.chunks, draft.owed.sent_chunks)
-                surplus.setdefault(draft.kind.kind.collection, []).extend(ids)
-        for collection, ids in surplus.items():
-            self.store.delete(collection, ids)
+                surplus.setdefault((draft.kind.kind.collection, draft.owed.doubtful), []).extend(ids)
+        for (collection, doubtful), ids in surplus.items():
+            (self.store.erase if doubtful else self.store.delete)(collection, ids)
 
     def _read_back(self, doubtful: Sequence[Draft]) -> set[int]:
         """Documents of which an earlier request's outcome was unknown and which do not stand as written now."""

@@ -19,11 +19,14 @@ class Store(Protocol):
     def put(self, collection: str, objects: Sequence[Any]) -> dict[UUID, str]:
         """Insert or replace; returns the refused ones with their reason, all others are searchable."""
 
+    def renew(self, collection: str, objects: Sequence[Any]) -> dict[UUID, str]:
+        """As put, and what a crash of the store left half written of them is found again; readers miss nothing."""
+
     def delete(self, collection: str, ids: Sequence[UUID]) -> None:
         """Objects that are not there count as deleted."""
 
     def erase(self, collection: str, ids: Sequence[UUID]) -> None:
-        """As delete, and also what a crash of the store left half written, which no search finds."""
+        """As delete, and what a crash of the store left half written of them, which no search finds, is gone too."""
 
     def read(self, collection: str, ids: Sequence[UUID], *, vectors: bool = False) -> dict[UUID, dict[str, Any]]:
         """Properties of those that exist."""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import grpc
+import numpy as np
 
 from sync.errors import HeadraceError, SettingsError, WeaviateRefused
 from sync.settings import Settings
@@ -157,6 +158,17 @@ class Weaviate:
                 refused[one.uuid] = redacted(failed.error, one)
         return refused
 
+    def renew(self, collection: str, objects: Sequence[StoredObject]) -> dict[UUID, str]:
+        """As ``put``, for objects of which a Weaviate that was killed may have kept a half. No reader misses them.
+
+        Killed in the middle of a write it may keep an object without its entries in the indexes: each has a log of its
+        own. Putting the same object again does not mend that, because Weaviate indexes only what changed (measured
+        with 1.39). An object with another vector is indexed anew as a whole. So each is first put with its vector
+        doubled: the same direction, and the collections compare by cosine.
+        """
+        doubled = [StoredObject(one.uuid, one.properties, np.asarray(one.vector, np.float32) * 2) for one in objects]
+        return {**self.put(collection, doubled), **self.put(collection, objects)}
+
     def delete(self, collection: str, ids: Sequence[UUID]) -> None:
         """Delete objects, any number; those that do not exist count as deleted."""
         data = self.client.collections.use(collection).data
@@ -173,9 +185,7 @@ class Weaviate:
     def erase(self, collection: str, ids: Sequence[UUID]) -> None:
         """Delete objects one by one, by their UUID alone; those that do not exist count as deleted.
 
-        A Weaviate that was killed in the middle of a write may keep an object without its entries in the indexes
-        (each has a log of its own). No filter finds such an object, so ``delete`` passes it by; and to put the same
-        object again does not mend it, because Weaviate indexes only what changed. Measured with 1.39.
+        No filter finds what a killed Weaviate kept half written (see ``renew``), so ``delete`` passes it by.
         """
         data = self.client.collections.use(collection).data
         for one in ids:

@@ -44,6 +44,11 @@ class FakeStore:
             raise OutcomeUnknown("the connection was lost")
         return refused
 
+    def renew(self, collection: str, objects: Sequence[Any]) -> dict[UUID, str]:
+        refused = self.put(collection, objects)
+        self.half.difference_update(one.uuid for one in objects)
+        return refused
+
     def delete(self, collection: str, ids: Sequence[UUID]) -> None:
         self.deletes += 1
 
