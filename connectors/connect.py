@@ -59,6 +59,9 @@ class Task(NamedTuple):
     trace: str
 
 
+_LOST = "no longer available on the server"  # Debezium 3.6, BaseSourceTask.validateSchemaHistory
+
+
 class Status(NamedTuple):
     """Of a connector: its own state and its tasks'. RUNNING beside a FAILED task is ordinary."""
 
@@ -73,6 +76,15 @@ class Status(NamedTuple):
     @property
     def failed(self) -> bool:
         return self.state == "FAILED" or any(task.state == "FAILED" for task in self.tasks)
+
+    @property
+    def lost(self) -> bool:
+        """Whether it failed because the database no longer has what follows on the connector's stored offset.
+
+        Debezium says so of a purged binlog, and of a slot that is ahead of the offset: two workers ran the task, one of
+        them frozen, and the one that woke up stored its older offset last.
+        """
+        return self.failed and any(_LOST in trace for trace in (self.trace, *(task.trace for task in self.tasks)))
 
     @property
     def reason(self) -> str:

@@ -119,7 +119,8 @@ class Connectors:
             if status is None or (not failed and (not status.running or reading or silent < SILENT_AFTER)):
                 return
             database = source_database(mapping, source.name)
-            if reason := database.lost(own):
+            behind = f"the database no longer has the log behind the offset of connector {own.connector}"
+            if reason := database.lost(own) or (behind if status.lost else None):
                 self._gap(source, reason)
                 seen.since = now
                 return

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from connectors.connect import Status, Task
 from sync.errors import KafkaUnreachable, SourceUnreachable
 from sync.settings import Settings
 from sync.worker import connectors
@@ -22,6 +23,7 @@ class Fakes:
         self.end, self.state, self.failed = 7, "RUNNING", False
         self.kafka, self.database = True, True
         self.lost: str | None = None
+        self.trace = ""
         self.restarts: list[str] = []
         self.gaps: list[tuple[str, str, str]] = []
         monkeypatch.setattr(connectors, "Topics", lambda _: SimpleNamespace(end=self._end))
@@ -45,7 +47,8 @@ class Fakes:
             raise SourceUnreachable("away")
 
     def status(self, _: str) -> Any:
-        return SimpleNamespace(running=self.state == "RUNNING" and not self.failed, failed=self.failed)
+        task = Task(0, "FAILED" if self.failed else "RUNNING", self.trace)
+        return Status(self.state, "", (task,))
 
     def restart(self, name: str) -> None:
         self.restarts.append(name)
@@ -130,3 +133,14 @@ def test_one_whose_slot_is_gone_is_a_gap_and_not_started_again(watch: Connectors
     watch.look(5)
     assert fakes.restarts == []
     assert [reason for _, _, reason in fakes.gaps] == ["slot headrace_x is gone"]
+
+
+def test_one_whose_offset_the_database_no_longer_has_is_a_gap_and_not_started_again(
+    watch: Connectors, fakes: Fakes
+) -> None:
+    fakes.failed = True
+    fakes.trace = "io.debezium.DebeziumException: … but this is no longer available on the server. Reconfigure …"
+    watch.look(0)
+    watch.look(5)
+    assert fakes.restarts == []
+    assert len(fakes.gaps) == 1

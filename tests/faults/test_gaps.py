@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import psycopg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
@@ -92,3 +93,37 @@ def test_a_slot_that_is_gone_is_found_and_everything_is_read_again(pipeline: Pip
     change_unseen(pipeline)
     pipeline.stack.start("connect")
     mended(pipeline, before)
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["Connect stopped", "Connect running"])
+def test_a_slot_that_was_made_anew_is_found_and_everything_is_read_again(pipeline: Pipeline, running: bool) -> None:
+    """It has the old one's name and begins later. So it also stands when a Connect worker that was frozen wakes up,
+    and stores its older offset over the newer one."""
+    before = epoch(pipeline)
+    with pipeline.state.read() as connection:
+        own = names(load(connection, pipeline.name).plan.mapping, pipeline.name)
+    if not running:
+        pipeline.stack.stop("connect")
+    change_unseen(pipeline)
+    make_slot_anew(pipeline, own.slot)
+    if not running:
+        pipeline.stack.start("connect")
+    mended(pipeline, before)
+
+
+def make_slot_anew(pipeline: Pipeline, slot: str) -> None:
+    """As a DBA would in haste; a connector that runs takes the new one at once."""
+    with pipeline.database() as connection:
+
+        def dropped() -> bool:
+            connection.execute(
+                "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = %s", [slot]
+            )
+            try:
+                connection.execute("select pg_drop_replication_slot(%s)", [slot])
+            except psycopg.errors.ObjectInUse:
+                return False
+            return True
+
+        wait_until("the slot to be dropped", dropped, every=0.01)
+        connection.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [slot])
