@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from connectors.captured import CapturedTable
 from connectors.names import Names
+from connectors.positions import Look
 from connectors.problem import Problem
 from sync.errors import MappingError
 from sync.mapping.lock import SourceLock
@@ -47,6 +48,12 @@ class Database(Protocol):
 
     def lost(self, names: Names) -> str | None:
         """Why the database no longer has the log that the connector would go on with, in words; None where it has."""
+
+    def replaced(self, names: Names, applied: tuple[int, ...] | None, marks: str | None) -> Look:
+        """Whether the log is another one than that which was ``applied`` up to this position and left these ``marks``.
+
+        Asked every few seconds, while the connector runs. ``marks`` is what the last look answered, None at the first.
+        """
 
     def clean(self, names: Names) -> list[str]:
         """Take away all that `prepare` and the connector made; says what there was. May be called again."""

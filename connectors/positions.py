@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Look(NamedTuple):
+    """Of a source's log: why it is another one than at the last look, and the marks to compare with at the next."""
+
+    reason: str | None
+    marks: str | None
+
 
 BINLOG = 5  # parts of a binlog position
 

@@ -14,6 +14,7 @@ from connectors.mariadb.address import Address
 from connectors.mariadb.catalogue import catalogue
 from connectors.mariadb.preflight import preflight
 from connectors.names import Names
+from connectors.positions import Look
 from connectors.problem import Problem
 from sync.mapping.lock import SourceLock
 from sync.settings import Settings
@@ -109,6 +110,10 @@ class MariaDB:
     def lost(self, names: Names) -> str | None:
         """The connector finds out by itself, and reads everything again (``snapshot.mode=when_needed``)."""
         return None
+
+    def replaced(self, names: Names, applied: tuple[int, ...] | None, marks: str | None) -> Look:
+        """Not compared yet: a server that was restored to an earlier point goes unnoticed."""
+        return Look(None, marks)
 
     def clean(self, names: Names) -> list[str]:
         return [f"left table {self.address.database}.{MARKER_TABLE}"] if marker.leave(self.address, names) else []

@@ -7,9 +7,11 @@ from typing import Any
 
 from connectors.captured import CapturedTable
 from connectors.names import HEARTBEAT_PREFIX, Names
+from connectors.positions import Look
 from connectors.postgres import marker, publication, rows, slot
 from connectors.postgres.address import Address
 from connectors.postgres.catalogue import catalogue
+from connectors.postgres.marks import replaced as compare
 from connectors.postgres.preflight import preflight
 from connectors.problem import Problem
 from sync.mapping.lock import SourceLock
@@ -69,6 +71,9 @@ class Postgres:
         if found is None:
             return f"slot {names.slot} is gone"
         return f"slot {names.slot} is lost: PostgreSQL has discarded its log" if found.lost else None
+
+    def replaced(self, names: Names, applied: tuple[int, ...] | None, marks: str | None) -> Look:
+        return compare(self.address, names.slot, applied, marks)
 
     def clean(self, names: Names) -> list[str]:
         done = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +15,7 @@ from sync.errors import SettingsError
 
 if TYPE_CHECKING:
     from sync.evidence.parked import Parked, Unapplied
-    from sync.evidence.visible import Visible
+    from sync.evidence.visible import Markers, Visible
     from sync.state.database import State
     from sync.state.registry import Registered
 
@@ -98,29 +97,25 @@ def _wait(state: State, mapping: str | None, document: tuple[str, str] | None, l
         if document is not None:
             found, kind = find_document([find(connection, mapping)] if mapping else mappings, document[0])
             mappings, wanted = [found], (kind.id, document_key(kind.plan, document[1]))
-    marked = [(each, _mark(each), time.monotonic()) for each in mappings]
-    return [_wait_for(state, each, tokens, at, limit, wanted) for each, tokens, at in marked]
+    marked = [(each, _mark(state, each), time.monotonic()) for each in mappings]
+    return [_wait_for(state, each, markers, at, limit, wanted) for each, markers, at in marked]
 
 
-def _mark(registered: Registered) -> list[str]:
-    """A marker into the log of every source of the mapping; returns their tokens."""
+def _mark(state: State, registered: Registered) -> Markers:
     from connectors.registration import source_database
+    from sync.evidence.visible import Markers
 
-    tokens = []
-    for source in registered.sources:
-        tokens.append(uuid.uuid4().hex)
-        source_database(registered.plan.mapping, source).emit(tokens[-1])
-    return tokens
+    return Markers(state, registered, lambda name, token: source_database(registered.plan.mapping, name).emit(token))
 
 
 def _wait_for(
-    state: State, registered: Registered, tokens: list[str], since: float, limit: float, wanted: tuple[int, str] | None
+    state: State, registered: Registered, markers: Markers, since: float, limit: float, wanted: tuple[int, str] | None
 ) -> Waited:
     from sync.evidence.parked import parked, unapplied
     from sync.evidence.visible import wait as wait_until_visible
 
     left = max(0.0, since + limit - time.monotonic())
-    found = wait_until_visible(state, registered, tokens, left, wanted)
+    found = wait_until_visible(state, registered, markers, left, wanted)
     took = (time.monotonic() - since) * 1000
     with state.read() as connection:
         set_aside = tuple(parked(connection, registered.name, wanted))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -24,6 +25,33 @@ class Visible:
     owed: int
     parked: tuple[str, ...] = ()
     unapplied: int = 0  # records whose changes will not become searchable, however long one waits
+
+
+class Markers:
+    """A marker in the log of each source of a mapping, committed when this is made.
+
+    ``emit(source, token)`` commits one; what it raises is raised.
+    """
+
+    def __init__(self, state: State, registered: Registered, emit: Callable[[str, str], None]) -> None:
+        self._state, self._registered, self._emit = state, registered, emit
+        self._place()
+
+    def _place(self) -> None:
+        self._epochs = self._read_epochs()  # first: a marker may go with the log that it was committed to
+        self.tokens = [uuid.uuid4().hex for _ in self._registered.sources]
+        for source, token in zip(self._registered.sources, self.tokens, strict=True):
+            self._emit(source, token)
+
+    def renew(self) -> None:
+        """Commit new ones where a log was begun anew: those in the old one are not read any more."""
+        if self._read_epochs() != self._epochs:
+            self._place()
+
+    def _read_epochs(self) -> list[int]:
+        mine = select(SOURCE.c.epoch).where(SOURCE.c.mapping == self._registered.name).order_by(SOURCE.c.id)
+        with self._state.read() as connection:
+            return list(connection.execute(mine).scalars())
 
 
 def visible(
@@ -51,7 +79,7 @@ def visible(
 def wait(
     state: State,
     registered: Registered,
-    tokens: Collection[str],
+    markers: Markers,
     timeout: float,
     document: tuple[int, str] | None = None,
     looked: Callable[[Visible], None] | None = None,
@@ -60,7 +88,7 @@ def wait(
     end = time.monotonic() + timeout
     while True:
         with state.read() as connection:
-            found = visible(connection, registered, tokens, document)
+            found = visible(connection, registered, markers.tokens, document)
         if looked:
             looked(found)
         if (
@@ -69,4 +97,6 @@ def wait(
             or time.monotonic() >= end
         ):
             return found
+        if not found.seen:
+            markers.renew()
         time.sleep(LOOK_EVERY)

@@ -46,6 +46,7 @@ class SourceRecord(SQLModel, table=True):
     committed_at: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))
     heard_at: float = 0.0
     trouble: str | None = Field(default=None, sa_column=Column(Text))
+    log_marks: str | None = Field(default=None, sa_column=Column(Text))  # by which another log is told, JSON
 
 
 class TableRecord(SQLModel, table=True):

@@ -9,6 +9,7 @@ would go on behind a hole. So silence is a gap: the source is read again.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -17,14 +18,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from connectors.connect import Connect
-from connectors.names import names
+from connectors.database import Database
+from connectors.names import Names, names
 from connectors.registration import source_database
 from connectors.topics import Topics
 from sync.apply.snapshots import Snapshot
-from sync.errors import HeadraceError
+from sync.errors import HeadraceError, SourceError
 from sync.settings import Settings
 from sync.state.database import State
 from sync.state.registry import SOURCE, load
@@ -35,6 +37,7 @@ log = logging.getLogger("headrace.worker")
 LOOK_EVERY = 2.0
 SILENT_AFTER = 20.0  # seconds without a record, while Kafka and the database answer
 FAILED_AFTER = 5.0
+EXAMINE_EVERY = 10.0  # seconds between two looks into the database of a source that sends
 AT_MOST_EVERY = 60.0  # seconds between two restarts of one connector; doubled each time until it sends again
 
 
@@ -45,6 +48,7 @@ class Seen:
     applied: int | None = None
     end: int = -1
     since: float = 0.0
+    examined: float | None = None
     not_before: float = 0.0
     pause: float = AT_MOST_EVERY
 
@@ -87,12 +91,15 @@ class Connectors:
     def look(self, now: float) -> None:
         """One look at every source. Raises HeadraceError of what does not answer: that look then says nothing.
 
-        A source that is applied further sends: only of one that stands still anything else is asked.
+        A source that is applied further sends: only of one that stands still Kafka and Connect are asked.
         """
         with self._state.read() as connection:
             sources = connection.execute(select(SOURCE)).all()
         for source in sources:
             seen = self._seen.setdefault(source.id, Seen())
+            if not source.snapshot_due and (seen.examined is None or now - seen.examined >= EXAMINE_EVERY):
+                seen.examined = now
+                self._examine(source)
             if source.offset_ != seen.applied:
                 seen.applied = source.offset_
                 seen.moved(now, source.offset_ + 1)
@@ -103,14 +110,36 @@ class Connectors:
                     seen.since = now  # something is away: silence counts from its return
                     raise
 
+    def _examine(self, source: Any) -> None:
+        """Whether the log behind the connector is another one: it may go on as if nothing had happened."""
+        database, own = self._database(source)
+        applied = tuple(json.loads(source.database_position)) if source.database_position else None
+        try:
+            look = database.replaced(own, applied, source.log_marks)
+        except SourceError:
+            return  # looked at again; that it is away the connector says
+        if look.reason:
+            self._gap(source, look.reason)
+        elif look.marks != source.log_marks:
+            with self._state.write() as connection:
+                connection.execute(
+                    update(SOURCE)
+                    .where(SOURCE.c.id == source.id, SOURCE.c.epoch == source.epoch)
+                    .values(log_marks=look.marks)
+                )
+
+    def _database(self, source: Any) -> tuple[Database, Names]:
+        with self._state.read() as connection:
+            mapping = load(connection, source.mapping).plan.mapping
+        return source_database(mapping, source.name), names(mapping, source.name)
+
     def _consider(self, source: Any, seen: Seen, now: float) -> None:
         end = Topics(self._settings.kafka).end(source.topic)
         if end != seen.end:
             seen.moved(now, end)
             return
-        with self._state.read() as connection:
-            mapping = load(connection, source.mapping).plan.mapping
-        own, silent = names(mapping, source.name), now - seen.since
+        database, own = self._database(source)
+        silent = now - seen.since
         # A large table may be silent for long.
         reading = not source.loaded or Snapshot.from_json(source.snapshot).under_way
         with Connect(self._settings.connect_url, patience=1.0) as connect:
@@ -118,7 +147,6 @@ class Connectors:
             failed = status is not None and status.failed
             if status is None or (not failed and (not status.running or reading or silent < SILENT_AFTER)):
                 return
-            database = source_database(mapping, source.name)
             behind = f"the database no longer has the log behind the offset of connector {own.connector}"
             if reason := database.lost(own) or (behind if status.lost else None):
                 self._gap(source, reason)

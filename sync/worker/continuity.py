@@ -78,6 +78,7 @@ def note_gap(state: State, source_id: int, reason: str) -> None:
                 database_position=None,
                 open_transaction=None,
                 last_hash=None,
+                log_marks=None,
                 loaded=False,
                 snapshot_due=True,
                 trouble=reason,

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from connectors.connect import Status, Task
+from connectors.positions import Look
 from sync.errors import KafkaUnreachable, SourceUnreachable
 from sync.settings import Settings
 from sync.worker import connectors
-from sync.worker.connectors import AT_MOST_EVERY, SILENT_AFTER, Connectors
+from sync.worker.connectors import AT_MOST_EVERY, EXAMINE_EVERY, SILENT_AFTER, Connectors
 from tests.support.airline import first_rows
 from tests.support.world import World
 
@@ -24,11 +25,13 @@ class Fakes:
         self.kafka, self.database = True, True
         self.lost: str | None = None
         self.trace = ""
+        self.replaced: str | None = None
+        self.marks: list[str | None] = []
         self.restarts: list[str] = []
         self.gaps: list[tuple[str, str, str]] = []
         monkeypatch.setattr(connectors, "Topics", lambda _: SimpleNamespace(end=self._end))
         monkeypatch.setattr(connectors, "Connect", lambda *_, **__: self)
-        database = SimpleNamespace(emit=self._emit, lost=lambda _: self.lost)
+        database = SimpleNamespace(emit=self._emit, lost=lambda _: self.lost, replaced=self._replaced)
         monkeypatch.setattr(connectors, "source_database", lambda *_: database)
 
     def __enter__(self) -> Fakes:
@@ -45,6 +48,10 @@ class Fakes:
     def _emit(self, _: str) -> None:
         if not self.database:
             raise SourceUnreachable("away")
+
+    def _replaced(self, _: object, __: object, marks: str | None) -> Look:
+        self.marks.append(marks)
+        return Look(self.replaced, f"look {len(self.marks)}")
 
     def status(self, _: str) -> Any:
         task = Task(0, "FAILED" if self.failed else "RUNNING", self.trace)
@@ -144,3 +151,19 @@ def test_one_whose_offset_the_database_no_longer_has_is_a_gap_and_not_started_ag
     watch.look(5)
     assert fakes.restarts == []
     assert len(fakes.gaps) == 1
+
+
+def test_a_log_that_was_replaced_behind_a_connector_that_sends_is_a_gap(watch: Connectors, fakes: Fakes) -> None:
+    watch.look(0)
+    watch.look(EXAMINE_EVERY - 1)
+    fakes.end += 1
+    watch.look(EXAMINE_EVERY)
+    assert fakes.marks == [None, "look 1"]
+    assert fakes.gaps == []
+    fakes.end += 1
+    fakes.replaced = "slot headrace_x was dropped and made again"
+    watch.look(2 * EXAMINE_EVERY)
+    assert [reason for _, _, reason in fakes.gaps] == ["slot headrace_x was dropped and made again"]
+    watch.look(3 * EXAMINE_EVERY)
+    assert len(fakes.gaps) == 1
+    assert fakes.marks == [None, "look 1", "look 2"]

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -100,6 +105,9 @@ def test_a_slot_that_was_made_anew_is_found_and_everything_is_read_again(pipelin
     """It has the old one's name and begins later. So it also stands when a Connect worker that was frozen wakes up,
     and stores its older offset over the newer one."""
     before = epoch(pipeline)
+    for _ in range(50):  # by what it counts the server tells the slots apart
+        pipeline.sql("update bookings set total_amt = total_amt + 1 where booking_id = 1")
+    wait_until("a look at the slot", lambda: _marks(pipeline).get("transactions", 0) > 50)
     with pipeline.state.read() as connection:
         own = names(load(connection, pipeline.name).plan.mapping, pipeline.name)
     if not running:
@@ -108,6 +116,29 @@ def test_a_slot_that_was_made_anew_is_found_and_everything_is_read_again(pipelin
     make_slot_anew(pipeline, own.slot)
     if not running:
         pipeline.stack.start("connect")
+    mended(pipeline, before)
+
+
+def test_a_database_restored_to_an_earlier_point_is_found_and_everything_is_read_again(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """From a copy of its files, the slot included: the connector goes on, and skips what lies below its offset."""
+    before = epoch(pipeline)
+    with pipeline.database() as connection:
+        (where,) = connection.execute("show data_directory").fetchone() or ("",)
+    copy = tmp_path / "copy"
+    pipeline.stack.stop("postgres")
+    subprocess.run(["cp", "-a", where, copy], check=True)
+    pipeline.stack.start("postgres")
+    pipeline.wait(AGAIN)
+    change_unseen(pipeline)
+    pipeline.sql("select pg_switch_wal()")
+    pipeline.sql("update flights set status_cd = 'CX'")
+    pipeline.wait(AGAIN)
+    pipeline.stack.stop("postgres")
+    shutil.rmtree(where)
+    subprocess.run(["cp", "-a", copy, where], check=True)
+    pipeline.stack.start("postgres")
     mended(pipeline, before)
 
 
@@ -127,3 +158,9 @@ def make_slot_anew(pipeline: Pipeline, slot: str) -> None:
 
         wait_until("the slot to be dropped", dropped, every=0.01)
         connection.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [slot])
+
+
+def _marks(pipeline: Pipeline) -> dict[str, Any]:
+    with pipeline.state.read() as connection:
+        found = connection.execute(select(SOURCE.c.log_marks)).scalar_one()
+    return json.loads(found) if found else {}

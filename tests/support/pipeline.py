@@ -191,9 +191,8 @@ class Pipeline:
         """As `headrace wait`, without starting a process for it: everything committed so far is searchable."""
         with self.state.read() as connection:
             registered = load(connection, self.name)
-        token = f"test-{uuid4()}"
-        Postgres(self.url, "public").emit(token)
-        found = visible.wait(self.state, registered, [token], timeout)
+        markers = visible.Markers(self.state, registered, lambda _, token: Postgres(self.url, "public").emit(token))
+        found = visible.wait(self.state, registered, markers, timeout)
         if not found.yes:
             said = self.workers[-1].text()[-2000:] if self.workers else ""
             raise AssertionError(

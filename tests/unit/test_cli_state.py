@@ -12,6 +12,7 @@ from sqlalchemy import insert, update
 
 from sync.state.documents import Documents, Priority, Raise
 from sync.state.registry import DEAD_LETTER, DOCUMENT, LEDGER, MARKER, SOURCE, TERMS, next_sequence
+from sync.worker.continuity import note_gap
 from tests.support.command import Command
 from tests.support.world import World
 
@@ -201,6 +202,25 @@ def test_wait_gives_up_when_what_was_committed_before_is_still_owed(
     ran = headrace("wait", "airline", "--timeout", "50ms")
     assert ran.code == 1
     assert "2 documents still owed after 50ms" in ran.err
+
+
+def test_a_marker_that_went_with_a_log_that_was_lost_is_committed_anew(
+    headrace: Command, airline: World, log: Log
+) -> None:
+    """The source begins a new epoch while the wait is on: what was in its old log is not read any more."""
+    log.arrives = False
+    emit = log.emit
+
+    def gap_behind_the_marker(token: str) -> None:
+        emit(token)
+        note_gap(airline.state, airline.registered.sources["airline"], "slot headrace_airline is gone")
+        with airline.state.write() as connection:
+            connection.execute(update(SOURCE).values(loaded=True))
+        log.arrives, log.emit = True, emit  # type: ignore[method-assign]
+
+    log.emit = gap_behind_the_marker  # type: ignore[method-assign]
+    assert headrace("wait", "airline", "--timeout", "10s").code == 0
+    assert len(log.tokens) == 2
 
 
 def test_wait_says_so_when_the_marker_never_comes_out(headrace: Command, log: Log) -> None:
