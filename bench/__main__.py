@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from bench import applying, fan_out, first_load, highest, latency, memory, quiet, report
+from bench import applying, fan_out, first_load, gaps, highest, latency, memory, quiet, report
 from bench.course import Course
 from bench.figures import Figure, NotMeasured
 from bench.floors import commit_to_kafka
@@ -20,7 +20,7 @@ from sync.demo.airline import Sizes
 from sync.errors import HeadraceError
 from tests.support.stack import StackFailed
 
-NAMES = ("load", "latency", "highest", "fan-out", "apply", "quiet", "memory")
+NAMES = ("load", "latency", "highest", "fan-out", "apply", "quiet", "gaps", "memory")
 
 
 class Run:
@@ -51,6 +51,7 @@ class Run:
                 "memory": lambda: [memory.small(loaded, made.worker_peak())],
                 "apply": lambda: applying.measure(course),
                 "quiet": lambda: quiet.measure(course),
+                "gaps": lambda: gaps.measure(course),
             }
             self._part("floors", course.floor_figures)
             for name, part in parts.items():

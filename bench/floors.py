@@ -91,7 +91,7 @@ def _vector(named: object) -> Sequence[float]:
 
 
 @contextmanager
-def _like(rig: Rig, name: str) -> Iterator[Collection[dict[str, object], None]]:
+def like(rig: Rig, name: str) -> Iterator[Collection[dict[str, object], None]]:
     """An empty collection with exactly the schema of ``name``, dropped at the end."""
     schema = rig.weaviate.schema(name)
     if schema is None:
@@ -125,20 +125,20 @@ def inserts(rig: Rig, objects: dict[str, list[Stored]], *, singles: int = 200, c
     singly: tuple[float, ...] = ()
     changed_rate = 0.0
     for name, content in objects.items():
-        with _like(rig, name) as collection:
+        with like(rig, name) as collection:
             began = time.perf_counter()
-            _insert(collection, content)
+            insert(collection, content)
             spent += time.perf_counter() - began
             count += len(content)
             if name == "Booking_g1":
-                altered = _altered(content[: singles + changed])
-                singly = tuple(_timed(collection, [one]) * 1000 for one in altered[:singles])
-                rest = altered[singles:]
+                other = altered(content[: singles + changed])
+                singly = tuple(_timed(collection, [one]) * 1000 for one in other[:singles])
+                rest = other[singles:]
                 changed_rate = len(rest) / _timed(collection, rest)
     return Inserts(count / spent, changed_rate, singly)
 
 
-def _insert(collection: Collection[dict[str, object], None], content: Sequence[Stored]) -> None:
+def insert(collection: Collection[dict[str, object], None], content: Sequence[Stored]) -> None:
     for start in range(0, len(content), BATCH):
         done = collection.data.insert_many([one.data() for one in content[start : start + BATCH]])
         if done.has_errors:
@@ -147,11 +147,11 @@ def _insert(collection: Collection[dict[str, object], None], content: Sequence[S
 
 def _timed(collection: Collection[dict[str, object], None], content: Sequence[Stored]) -> float:
     began = time.perf_counter()
-    _insert(collection, content)
+    insert(collection, content)
     return time.perf_counter() - began
 
 
-def _altered(content: Sequence[Stored]) -> list[Stored]:
+def altered(content: Sequence[Stored]) -> list[Stored]:
     """The same objects with another price in their text, and that text's vector: as a change would leave them."""
     texts = [str(one.properties["content"]).replace(" EUR", "1 EUR") for one in content]
     vectors = LocalEmbedder().embed(texts, purpose="document")

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     write_lanes: int = Field(3, description="documents are built and written by so many threads", ge=1, le=16)
     write_batch: int = Field(128, description="documents built together, at most", ge=1, le=2000)
     request_timeout: float = Field(30.0, description="seconds that a request to Weaviate may take")
+    check_every: float = Field(
+        30.0, description="seconds between two looks whether Weaviate's collections are as they were left", gt=0
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
 
 

@@ -18,12 +18,12 @@ from sync.cli import terminal
 from sync.errors import HeadraceError
 
 if TYPE_CHECKING:
-    from sync.cli.targets import Target
     from sync.mapping.lock import Lock
     from sync.mapping.model import Mapping
     from sync.mapping.plan import Plan
     from sync.settings import Settings
     from sync.state.database import State
+    from sync.write.targets import Target
     from sync.write.weaviate import Weaviate
 
 Say = Callable[[str], None]
@@ -37,9 +37,9 @@ class Application:
     """A mapping on its way to being applied. Every method may raise the errors of what it talks to."""
 
     def __init__(self, mapping: Mapping, lock: Lock | None, wanted: Settings) -> None:
-        from sync.cli.targets import targets
         from sync.embed.choose import embedder
         from sync.mapping.plan import plan
+        from sync.write.targets import targets
 
         self.mapping, self.lock, self.settings = mapping, lock, wanted
         self.plan: Plan = plan(mapping, lock)
@@ -52,8 +52,8 @@ class Application:
     def check(self, state: State) -> bool:
         """Whether this very version is applied already. Raises Refused, WeaviateRefused and what does not answer."""
         from sync.apply.cascades import cascades
-        from sync.cli.targets import claimed, refuse
         from sync.state.registry import applied
+        from sync.write.targets import claimed, refuse
         from sync.write.weaviate import Weaviate
 
         with state.read() as connection:

@@ -116,8 +116,8 @@ def carry_out(state: State, model: Mapping, *, collections: bool, say: Callable[
 
 
 def _drop_collections(model: Mapping, removal: Removal, say: Callable[[str], None]) -> None:
-    from sync.cli.targets import left
     from sync.write.collections import drop, drop_alias
+    from sync.write.targets import left
     from sync.write.weaviate import Weaviate
 
     with Weaviate(settings()) as weaviate:

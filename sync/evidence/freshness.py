@@ -13,7 +13,7 @@ from sync.evidence.parked import count_unapplied
 from sync.mapping.duration import seconds
 from sync.mapping.model import Freshness
 from sync.state.documents import Priority
-from sync.state.registry import APPLIED, DOCUMENT, SOURCE, TERMS, DocumentKind, Registered, applied, load
+from sync.state.registry import APPLIED, DOCUMENT, SOURCE, TERMS, TYPE, DocumentKind, Registered, applied, load
 
 HEARD_AT_LEAST_EVERY = 10.0  # seconds; heartbeats come every second
 
@@ -69,6 +69,7 @@ def status(connection: Connection, registered: Registered, kind: DocumentKind) -
     ).one()
     owed, backfill, parked, documents, objects, owed_from = counted
     source = _source(connection, registered, owed_from)
+    trouble = source.trouble or connection.execute(select(TYPE.c.trouble).where(TYPE.c.id == kind.id)).scalar_one()
     lag = max(0.0, time.time() - source.committed_at / 1e6) if source.committed_at else None
     freshness = Freshness() if kind.plan is None else kind.plan.model.freshness
     catching_up = (not source.loaded and kind.name != TERMS) or backfill > 0
@@ -77,14 +78,16 @@ def status(connection: Connection, registered: Registered, kind: DocumentKind) -
         document=kind.name,
         collection=kind.alias,
         # Which documents a record that was not applied would have changed, nobody knows.
-        state="unknown" if count_unapplied(connection, registered.name) else _word(source, lag, freshness, catching_up),
+        state="unknown"
+        if trouble or count_unapplied(connection, registered.name)
+        else _word(source, lag, freshness, catching_up),
         owed=owed,
         parked=parked,
         documents=documents,
         objects=int(objects),
         position=source.position,
         lag_seconds=None if lag is None else round(lag, 3),
-        trouble=source.trouble,
+        trouble=trouble,
     )
 
 
@@ -116,7 +119,7 @@ def _watermark(connection: Connection, source: Any, owed_from: int | None) -> tu
 
 def _word(source: _Source, lag: float | None, freshness: Freshness, catching_up: bool) -> str:
     # Unknown comes first: what nobody has heard of must never look fresh, nor merely busy.
-    if source.trouble or time.time() - source.heard_at > HEARD_AT_LEAST_EVERY:
+    if time.time() - source.heard_at > HEARD_AT_LEAST_EVERY:
         return "unknown"
     if catching_up:
         return "catching up"

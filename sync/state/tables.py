@@ -106,6 +106,7 @@ class DocumentTypeRecord(SQLModel, table=True):
     name: str
     alias: str
     generation: int = 1
+    trouble: str | None = Field(default=None, sa_column=Column(Text))  # what is wrong with its collection
 
 
 class DocumentRecord(SQLModel, table=True):

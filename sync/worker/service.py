@@ -23,6 +23,7 @@ from sync.state.database import State
 from sync.state.documents import Documents, Settled
 from sync.state.registry import Registered, applied, load
 from sync.worker.alone import claim
+from sync.worker.collections import Collections
 from sync.worker.connectors import Connectors
 from sync.worker.consumer import Lanes, SourceApp
 from sync.worker.continuity import broken, ensure, note_gap
@@ -72,12 +73,17 @@ class Worker:
         housekeeping.start()
         connectors = Connectors(self.state, self.settings, self.say, self._log_lost)
         connectors.start()
+        upkeep = Collections(
+            self.state, self.store, self.stage.model, self.settings, self.say, lambda: self.stage.queue.wake()
+        )
+        upkeep.start()
         try:
             await self._serve(stopping)
         finally:
             await self._stop_apps(list(self._apps))
             await asyncio.get_running_loop().run_in_executor(None, self.stage.stop)
             await asyncio.get_running_loop().run_in_executor(None, connectors.stop)
+            await asyncio.get_running_loop().run_in_executor(None, upkeep.stop)
             housekeeping.stop()
             self.store.close()
             self.state.close()

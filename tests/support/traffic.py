@@ -14,10 +14,12 @@ class Traffic:
     """A thread that commits inserts, updates, deletes, key changes, moves, large transactions and truncates.
 
     ``commits`` counts transactions, ``changes`` rows. A database that is away is tried again until ``stop``.
+    Bookings up to ``kept`` stay, and of each the price and its tickets' baggage are one number, always changed in one
+    transaction: no reader may miss such a booking, or find two numbers in it.
     """
 
-    def __init__(self, url: str, seed: int, *, rate: float = 100.0, truncates: bool = False) -> None:
-        self.url, self.rate, self.truncates = url, rate, truncates
+    def __init__(self, url: str, seed: int, *, rate: float = 100.0, truncates: bool = False, kept: int = 0) -> None:
+        self.url, self.rate, self.truncates, self.kept = url, rate, truncates, kept
         self.chance = random.Random(seed)
         self.commits = self.changes = 0
         self.failure: BaseException | None = None
@@ -63,6 +65,7 @@ class Traffic:
     def _change(self, connection: psycopg.Connection[Any]) -> int:
         chance = self.chance
         kinds = ["amount"] * 8 + ["status"] * 2 + ["name", "move", "rebook", "insert", "insert", "delete", "rekey"]
+        kinds += ["pair"] * 8 if self.kept else []
         kinds += ["children", "large"] + (["truncate"] if self.truncates and chance.random() < 0.1 else [])
         changed = getattr(self, "_" + chance.choice(kinds))(connection)
         return int(changed)
@@ -74,8 +77,38 @@ class Traffic:
         ).fetchone()
         return found[0] if found else None
 
+    def _booking(self, connection: psycopg.Connection[Any]) -> Any:
+        """A booking whose price may change by itself, and which may go."""
+        found = connection.execute(
+            "select booking_id from bookings where booking_id > %(kept)s"
+            " offset floor(%(chance)s * (select count(*) from bookings where booking_id > %(kept)s)) limit 1",
+            {"kept": self.kept, "chance": self.chance.random()},
+        ).fetchone()
+        return found[0] if found else None
+
+    def _pair(self, connection: psycopg.Connection[Any]) -> int:
+        """Price and baggage of a kept booking, in two statements of one transaction."""
+        booking, number = self.chance.randrange(1, self.kept + 1), self.chance.randrange(1, 900)
+        rows = connection.execute(
+            "update bookings set total_amt = %s where booking_id = %s", [100 * number, booking]
+        ).rowcount
+        return (
+            rows
+            + connection.execute(
+                "update tickets set bag_wt = %s where booking_id = %s", [number / 10, booking]
+            ).rowcount
+        )
+
+    def pair_all(self) -> None:
+        """Make price and baggage of the kept bookings one number; before the first look at them."""
+        with psycopg.connect(self.url, autocommit=True) as connection, connection.transaction():
+            connection.execute("update bookings set total_amt = 100 * booking_id where booking_id <= %s", [self.kept])
+            connection.execute(
+                "update tickets set bag_wt = booking_id::numeric / 10 where booking_id <= %s", [self.kept]
+            )
+
     def _amount(self, connection: psycopg.Connection[Any]) -> int:
-        booking = self._some(connection, "bookings", "booking_id")
+        booking = self._booking(connection)
         amount = self.chance.randrange(1, 900_000)
         return connection.execute(
             "update bookings set total_amt = %s where booking_id = %s", [amount, booking]
@@ -120,14 +153,14 @@ class Traffic:
         return 1 + legs
 
     def _delete(self, connection: psycopg.Connection[Any]) -> int:
-        booking = self._some(connection, "bookings", "booking_id")
+        booking = self._booking(connection)
         gone = connection.execute("delete from tickets where booking_id = %s", [booking]).rowcount
         return gone + connection.execute("delete from bookings where booking_id = %s", [booking]).rowcount
 
     def _rekey(self, connection: psycopg.Connection[Any]) -> int:
         """A primary key changes: of a booking without tickets, and of a ticket."""
         self._next_booking += 1
-        booking = self._some(connection, "bookings", "booking_id")
+        booking = self._booking(connection)
         gone = connection.execute("delete from tickets where booking_id = %s", [booking]).rowcount
         return (
             gone
@@ -138,7 +171,7 @@ class Traffic:
 
     def _children(self, connection: psycopg.Connection[Any]) -> int:
         """Every ticket of a few bookings in one transaction."""
-        booking = self._some(connection, "bookings", "booking_id")
+        booking = self._booking(connection)
         return connection.execute(
             "update tickets set bag_wt = %s where booking_id between %s and %s",
             [self.chance.randrange(1, 300) / 10, booking, (booking or 0) + 10],
@@ -148,7 +181,8 @@ class Traffic:
         """A transaction over all tables that no reader may see half of."""
         step = self.chance.randrange(1, 7)
         rows = connection.execute(
-            "update bookings set total_amt = total_amt + 1 where booking_id %% 7 = %s", [step]
+            "update bookings set total_amt = total_amt + 1 where booking_id %% 7 = %s and booking_id > %s",
+            [step, self.kept],
         ).rowcount
         return (
             rows

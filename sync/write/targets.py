@@ -1,4 +1,4 @@
-"""The collections of a mapping in Weaviate, as `apply` and `remove` see them: which are needed, and whose those are."""
+"""② write: the collections that a mapping needs in Weaviate, and whose those are that stand there."""
 
 from __future__ import annotations
 

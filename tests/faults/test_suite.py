@@ -1,0 +1,55 @@
+"""The fault suite: mixed commits while parts are killed and frozen in any combination; then all must be equal.
+
+`make test` runs one short part with a fixed seed. `make faults` runs 20 seeds of 60 s each, from a seed that it prints:
+
+    make faults ARGS="-k suite --fault-seeds 3 --fault-first 1234"
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.chaos import Chaos
+from tests.support.onlooker import Onlooker
+from tests.support.pipeline import Pipeline
+from tests.support.traffic import Traffic
+
+KEPT = 50
+SETTLED_WITHIN = 60.0  # seconds after the load ended and everything runs again
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    option = metafunc.config.getoption
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", range(option("--fault-first"), option("--fault-first") + option("--fault-seeds")))
+
+
+def test_whatever_is_killed_or_frozen_everything_converges_and_no_reader_sees_a_hole(
+    pipeline: Pipeline, seed: int, pytestconfig: pytest.Config
+) -> None:
+    traffic = Traffic(pipeline.url, seed, rate=60, truncates=True, kept=KEPT)
+    traffic.pair_all()
+    pipeline.wait()
+    onlooker = Onlooker(pipeline, KEPT).start()
+    chaos = Chaos(pipeline, seed)
+    traffic.start()
+    try:
+        chaos.run(pytestconfig.getoption("--fault-seconds"))
+    finally:
+        traffic.stop()
+    try:
+        pipeline.wait(SETTLED_WITHIN)
+        pipeline.assert_equal()
+    except AssertionError as exc:
+        raise AssertionError(f"seed {seed}: {exc}\n" + "\n".join(chaos.done)) from exc
+    finally:
+        onlooker.stop()
+    print(
+        f"seed {seed}: {chaos.kills} kills, {chaos.freezes} freezes, {traffic.commits} commits of {traffic.changes}"
+        f" rows; {onlooker.looks} looks, {len(onlooker.holes)} holes, {len(onlooker.halves)} halves,"
+        f" {onlooker.gaps} gaps of Weaviate's own"
+    )
+    assert traffic.commits > 0
+    assert onlooker.looks > 0
+    assert not onlooker.holes, "\n".join([*onlooker.holes[:20], *chaos.done])
+    assert not onlooker.halves, "\n".join([*onlooker.halves[:5], *chaos.done])

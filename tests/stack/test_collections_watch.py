@@ -1,0 +1,77 @@
+"""Somebody drops, empties or changes collections behind Headrace's back: found by the worker, mended or reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import func, select
+from weaviate.classes.config import DataType, Property
+from weaviate.classes.query import Filter
+
+from sync.state.registry import LEDGER
+from tests.support.pipeline import Pipeline, wait_until
+from tests.support.weaviate_client import connected
+
+MENDED = 30.0
+
+
+@pytest.fixture
+def watched(pipeline: Pipeline) -> Pipeline:
+    """A worker that looks at its collections twice a second."""
+    pipeline.workers[-1].stop()
+    pipeline.start_worker(HEADRACE_CHECK_EVERY="0.5")
+    pipeline.wait()
+    return pipeline
+
+
+def drop(client: Any, name: str) -> None:
+    client.collections.delete(f"{name}_g1")
+
+
+def drop_alias(client: Any, name: str) -> None:
+    client.alias.delete(alias_name=name)
+
+
+def delete_some(client: Any, name: str) -> None:
+    client.collections.use(name).data.delete_many(
+        where=Filter.by_property("document_key").contains_any(["1", "2", "3"])
+    )
+
+
+def add_stranger(client: Any, name: str) -> None:
+    values = {"document_key": "no such booking", "chunk": 0, "chunks": 1, "content": "made up"}
+    client.collections.use(name).data.insert(values, uuid=uuid4(), vector={"text": [0.5] * 256})
+
+
+@pytest.mark.parametrize("harm", [drop, drop_alias, delete_some, add_stranger])
+def test_what_was_done_to_a_collection_is_undone_without_an_embedding(
+    watched: Pipeline, harm: Callable[[Any, str], None]
+) -> None:
+    name = watched.name.capitalize() + "Booking"
+    before = bought(watched)
+    with connected(watched.env) as client:
+        harm(client, name)
+        wait_until("the alias", lambda: client.alias.get(alias_name=name) is not None, MENDED)
+    wait_until("all to be as it was", lambda: watched.equals(), MENDED, 0.3)
+    assert bought(watched) == before
+    watched.sql("update bookings set total_amt = total_amt + 1 where booking_id <= 5")
+    watched.wait()
+    watched.assert_equal()
+
+
+def test_a_collection_whose_schema_was_changed_is_reported(watched: Pipeline) -> None:
+    name = watched.name.capitalize() + "Booking"
+    with connected(watched.env) as client:
+        client.collections.use(f"{name}_g1").config.add_property(Property(name="stranger", data_type=DataType.INT))
+    found = wait_until("the report", lambda: watched.statuses()["booking"].trouble, MENDED)
+    assert f"collection {name}_g1 was changed: property stranger" in found
+    assert watched.statuses()["booking"].state == "unknown"
+    assert watched.statuses()["flight"].state == "fresh"
+
+
+def bought(pipeline: Pipeline) -> int:
+    with pipeline.state.read() as connection:
+        return int(connection.execute(select(func.coalesce(func.sum(LEDGER.c.embedded), 0))).scalar_one())

@@ -1,0 +1,120 @@
+"""A reader that looks at documents all along, as an app does: by id, by filter and by keyword."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import httpx
+from weaviate.classes.query import Filter
+from weaviate.exceptions import WeaviateBaseError
+
+from sync.write.objects import object_id
+from tests.support.pipeline import Pipeline
+from tests.support.weaviate_client import connected
+
+PRICE = re.compile(r"for ([\d,]+)\.00 EUR")
+BAGS = re.compile(r"checked baggage ([\d.]+) kg")
+
+
+class Onlooker:
+    """Looks at the bookings 1..``kept``, one after the other, until stopped.
+
+    ``holes`` and ``halves`` say what was wrong: a document that was absent though Weaviate answered, and one with half
+    a transaction in it. ``gaps`` counts searches by filter or keyword that missed a document which the next one found:
+    Weaviate's own, while it gives a rewritten object another number. `make bench ARGS="--only gaps"` measures them
+    without us.
+    """
+
+    def __init__(self, pipeline: Pipeline, kept: int) -> None:
+        self.pipeline, self.kept = pipeline, kept
+        self._names = self._read_names()
+        self.looks = self.refused = self.gaps = 0
+        self.holes: list[str] = []
+        self.halves: list[str] = []
+        self._began = time.monotonic()
+        self.failure: BaseException | None = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="onlooker", daemon=True)
+
+    def start(self) -> Onlooker:
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join(30)
+        if self.failure is not None:
+            raise self.failure
+
+    def _run(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                try:
+                    with connected(self.pipeline.env) as client:
+                        self._look_on(client)
+                except (WeaviateBaseError, grpc.RpcError, httpx.HTTPError):
+                    self.refused += 1  # an app sees an error, not an absence
+                    self._stopped.wait(0.1)
+        except BaseException as exc:
+            self.failure = exc
+
+    def _look_on(self, client: Any) -> None:
+        name = self.pipeline.name.capitalize() + "Booking"
+        collection = client.collections.get(name)
+        number = 0
+        while not self._stopped.is_set():
+            number = number % self.kept + 1
+            key = str(number)
+            ways: dict[str, Callable[[], str | None]] = {
+                "id": lambda key=key: self._by_id(collection, key),  # type: ignore[misc]
+                "filter": lambda key=key: self._by_filter(collection, key),  # type: ignore[misc]
+                "keyword": lambda key=key: self._by_keyword(collection, key),  # type: ignore[misc]
+            }
+            found = {way: look() for way, look in ways.items()}
+            missing = [way for way, text in found.items() if text is None]
+            if missing and "id" not in missing and all(ways[way]() is not None for way in missing):
+                self.gaps += 1
+                missing = []
+            if missing and client.is_ready():
+                self._note_hole(collection, key, missing)
+            for text in found.values():
+                if text is not None and not whole(text):
+                    self.halves.append(text)
+            self.looks += 1
+
+    def _note_hole(self, collection: Any, key: str, missing: list[str]) -> None:
+        """When it was, and for how long the document went on missing."""
+        at = time.monotonic()
+        while self._by_id(collection, key) is None and time.monotonic() < at + 5:
+            time.sleep(0.001)
+        gap = (time.monotonic() - at) * 1000
+        self.holes.append(f"{at - self._began:.1f} s: booking {key} by {' and '.join(missing)}, {gap:.0f} ms and more")
+
+    def _by_id(self, collection: Any, key: str) -> str | None:
+        found = collection.query.fetch_object_by_id(object_id(self.pipeline.name, "booking", key, 0))
+        return str(found.properties["content"]) if found else None
+
+    def _by_filter(self, collection: Any, key: str) -> str | None:
+        found = collection.query.fetch_objects(filters=Filter.by_property("document_key").equal(key), limit=2).objects
+        return str(found[0].properties["content"]) if found else None
+
+    def _by_keyword(self, collection: Any, key: str) -> str | None:
+        found = collection.query.bm25(self._names[key], query_properties=["content"], limit=5).objects
+        return next((str(one.properties["content"]) for one in found if one.properties["document_key"] == key), None)
+
+    def _read_names(self) -> dict[str, str]:
+        with self.pipeline.database() as connection:
+            rows = connection.execute("select booking_id, pnr from bookings where booking_id <= %s", [self.kept])
+            return {str(key): pnr for key, pnr in rows}
+
+
+def whole(text: str) -> bool:
+    """Whether price and baggage are one number, as every transaction leaves them."""
+    price = PRICE.search(text)
+    bags = {float(bag) * 10 for bag in BAGS.findall(text)}
+    return price is not None and all(round(bag) == int(price[1].replace(",", "")) for bag in bags)
