@@ -111,9 +111,11 @@ class SchemaChange(Record):
 
 @dataclass(frozen=True, slots=True)
 class Broken(Record):
-    """A record that could not be decoded: kept by position and reason, never by value."""
+    """A record that could not be decoded: kept by position, reason and, where it tells, row key; never by value."""
 
     reason: str
+    table: str | None = None
+    key: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -51,9 +52,9 @@ def decode(key: bytes | None, value: bytes | None, headers: Headers, offset: int
     try:
         body = _json(value)
     except ValueError:
-        return Broken(offset, 0, "its value is not JSON")
+        return _broken(offset, "its value is not JSON", key)
     if type(body) is not dict:
-        return Broken(offset, 0, "its value is no JSON object")
+        return _broken(offset, "its value is no JSON object", key)
     try:
         operation = body.get("op")
         if operation is None:
@@ -64,10 +65,20 @@ def decode(key: bytes | None, value: bytes | None, headers: Headers, offset: int
             return _truncate(body, offset)
         return _change(key, value, body, headers, offset)
     except _Unreadable as exc:
-        return Broken(offset, _committed_at(body.get("source")), str(exc))
+        return _broken(offset, str(exc), key, body.get("source"))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as exc:
         # The shape is not what Debezium writes. The exception's text may quote a value, so its kind must do.
-        return Broken(offset, 0, f"its envelope has an unknown shape ({type(exc).__name__})")
+        return _broken(offset, f"its envelope has an unknown shape ({type(exc).__name__})", key, body.get("source"))
+
+
+def _broken(offset: int, reason: str, key: bytes | None, source: Any = None) -> Broken:
+    """What is known of the row all the same: it is retried when that row is shown again."""
+    table = row_key = None
+    with contextlib.suppress(_Unreadable, ValueError, TypeError, AttributeError):
+        table = _table(source) if isinstance(source, dict) else None
+    with contextlib.suppress(ValueError, RecursionError):
+        row_key = _key(key)
+    return Broken(offset, _committed_at(source), reason, table, row_key)
 
 
 def _json(text: bytes | str) -> Any:

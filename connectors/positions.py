@@ -50,3 +50,15 @@ def below(position: tuple[int, ...], highest: tuple[int, ...]) -> bool:
         if position[1] == highest[1] and position[2] != highest[2]:
             return False
     return position < highest
+
+
+def of_earlier_transaction(position: tuple[int, ...], highest: tuple[int, ...]) -> bool:
+    """Whether ``position`` certainly belongs to a transaction that committed before that of ``highest``.
+
+    For rows that a snapshot shows between the changes: within its transaction their place says nothing.
+    """
+    if position[0] == 0 or len(position) != len(highest):
+        return False
+    if len(position) == BINLOG:
+        return position[0] == highest[0] and position[1] < highest[1]
+    return position[0] < highest[0]

@@ -18,6 +18,7 @@ HeadraceError
 ├── StateError                 the state database
 │   ├── StateUnreachable           (retry)
 │   ├── StateInUse                 a second worker on a state that allows one
+│   ├── BackfillRefused            a source is being read anew already
 │   ├── Fenced                     another worker owns this partition or bucket now
 │   └── Gap                        the log no longer continues where we stopped
 ├── BuildError                 a document cannot be built from its rows: it is parked
@@ -122,6 +123,10 @@ class StateUnreachable(StateError):
 
 class StateInUse(StateError):
     advice = "SQLite allows one worker. Stop the other, or set HEADRACE_STATE_URL to a PostgreSQL database."
+
+
+class BackfillRefused(StateError):
+    pass
 
 
 class Fenced(StateError):

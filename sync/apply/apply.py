@@ -13,25 +13,26 @@ from connectors.change import (
     Broken,
     Change,
     Message,
-    Operation,
     Position,
     Record,
     SnapshotNotice,
     Truncate,
 )
-from connectors.positions import below
-from sync.apply.raising import Raising
-from sync.apply.rows import Fold, Rows
-from sync.apply.snapshots import INITIAL, Snapshot
+from connectors.positions import below, of_earlier_transaction
+from sync.apply.backfills import Backfilling
+from sync.apply.deadletters import DeadLetters
+from sync.apply.raising import Raising, Touched
+from sync.apply.rows import Fold, Rows, split
+from sync.apply.snapshots import INCREMENTAL, INITIAL, Snapshot
+from sync.apply.sweep import read_whole, sweep
 from sync.apply.transactions import opened
 from sync.errors import Fenced, Undecodable
 from sync.mapping.plan import TablePlan
 from sync.state.database import State
 from sync.state.documents import Documents, Priority, Raise
-from sync.state.registry import APPLIED, DEAD_LETTER, MARKER, SOURCE, Registered, next_sequence
+from sync.state.registry import APPLIED, MARKER, SOURCE, Registered, next_sequence
 
 MARKER_PREFIX = "headrace"
-SWEEP_PAGE = 5_000
 
 
 _CURRENT = select(SOURCE.c.epoch, SOURCE.c.offset_).where(SOURCE.c.id == bindparam("id")).with_for_update()
@@ -99,6 +100,8 @@ class Applier:
         self.raising = Raising(registered, self.documents)
         self._current, self._advance = state.prepare(_CURRENT), state.prepare(_ADVANCE)
         self._stand = state.prepare(_STAND)
+        self.letters = DeadLetters(registered, source, max_text_bytes)
+        self.backfilling = Backfilling(self.source_id)
         self._tables = {table.database_name: table for table in registered.tables_of(source)}
         self.progress = self.reload()
 
@@ -112,8 +115,9 @@ class Applier:
         """Apply ``records``, all of them or none. Raises Fenced when another worker moved the source on."""
         expected = self.progress
         batch = _Batch(self, read_back(expected), records)
-        with self.state.write() as connection:
+        with self.letters.kept_in_step(), self.state.write() as connection:
             self._check(connection, expected)
+            self.letters.refresh(connection)
             batch.run(connection)
             batch.progress.last_hash = last_hash or expected.last_hash
             self._move(connection, batch)
@@ -192,7 +196,8 @@ class _Batch:
         elif isinstance(record, SnapshotNotice):
             self._notice(record, sequence)
         elif isinstance(record, Broken):
-            self._dead(record.offset, record.reason)
+            plan = self.applier.table(record.table) if record.table else None
+            self.applier.letters.set_aside(self.connection, self.progress.epoch, record, plan)
 
     def _stale(self, record: Change | Truncate | Message) -> bool:
         """Whether this is sent again from below the highest database position applied.
@@ -204,16 +209,35 @@ class _Batch:
         if position is None or position[0] == 0:
             return False
         highest = self.progress.database_position
+        if isinstance(record, Change) and record.incremental:
+            return self._read_before(position, highest)
         if highest is not None and below(position, highest):
             return True
         self.progress.database_position = position
         return False
 
+    def _read_before(self, position: tuple[int, ...], highest: tuple[int, ...] | None) -> bool:
+        """Whether a row of an incremental snapshot was shown by a connector that lags behind another one.
+
+        Such a row stands between transactions, at the end of the last one. A transaction that began before and
+        commits after it has changes with a lower place: the row must not make them look stale.
+        """
+        if highest is None or not of_earlier_transaction(position, highest):
+            return False
+        self.progress.snapshot.doubt = "rows were shown that are older than what was applied"
+        return True
+
     def _change(self, change: Change, sequence: int) -> None:
-        self._commit_time(change)
+        committed_at = change.committed_at
+        if change.incremental:
+            if not self.progress.snapshot.show(change.table):
+                return
+            committed_at = self.progress.committed_at  # its own time is that of its being read, which commits nothing
+        else:
+            self._commit_time(change)
         table = self.applier.table(change.table)
         if table is not None:
-            self.pending.append((table, change, Raise(sequence, change.committed_at, change.operation.value)))
+            self.pending.append((table, change, Raise(sequence, committed_at, change.operation.value)))
 
     def _commit_time(self, record: Record) -> None:
         self.progress.committed_at = max(self.progress.committed_at, record.committed_at)
@@ -229,6 +253,7 @@ class _Batch:
 
     def _truncate(self, truncate: Truncate, sequence: int) -> None:
         self._commit_time(truncate)
+        self.progress.snapshot.truncated(truncate.table)
         table = self.applier.table(truncate.table)
         if table is None:
             return
@@ -238,18 +263,6 @@ class _Batch:
             why = Raise(sequence, truncate.committed_at, f"{table.name} truncate")
             self.applier.raising.raise_all(self.connection, table.name, why, Priority.fan_out)
 
-    def _dead(self, offset: int, reason: str) -> None:
-        self.connection.execute(
-            insert(DEAD_LETTER).values(
-                mapping=self.applier.registered.name,
-                source=self.applier.source,
-                epoch=self.progress.epoch,
-                offset_=offset,
-                reason=reason,
-                found_at=time.time(),
-            )
-        )
-
     def _flush(self) -> None:
         """Fold what is pending into rows and references, and owe the documents it touches."""
         if not self.pending:
@@ -257,48 +270,53 @@ class _Batch:
         applier, snapshot = self.applier, self.progress.snapshot
         fold = Fold(applier.rows, self.connection)
         fold.load([(table, change) for table, change, _ in self.pending])
-        repair = any(change.operation is Operation.read for _, change, _ in self.pending)
         for table, change, why in self.pending:
             try:
                 fold.add(table, change, why)
             except Undecodable as exc:
-                self._dead(change.offset, str(exc))
+                record = Broken(change.offset, change.committed_at, str(exc))
+                applier.letters.set_aside(self.connection, self.progress.epoch, record, table)
         self.pending = []
         touched = fold.touched()
         again = snapshot.under_way and snapshot.number > 1
         applier.rows.store(self.connection, fold, touched, snapshot.number, mark_shown=again)
+        applier.letters.settle(self.connection, fold.whole)
         if self.progress.loaded:
-            applier.raising.raise_touched(self.connection, touched, repair=repair)
+            self._raise(touched, fold.only_read)
         else:
             applier.raising.ensure(self.connection, touched)
 
+    def _raise(self, touched: dict[str, list[Touched]], only_read: set[tuple[str, str]]) -> None:
+        """What a snapshot alone found changed lets changes pass."""
+        changes, found = split(touched, only_read)
+        self.progress.snapshot.changed += sum(map(len, found.values()))
+        self.applier.raising.raise_touched(self.connection, changes)
+        if found:
+            self.applier.raising.raise_touched(self.connection, found, urgent=Priority.backfill)
+
     def _notice(self, notice: SnapshotNotice, sequence: int) -> None:
         self._flush()
+        snapshot, backfilling = self.progress.snapshot, self.applier.backfilling
         if notice.kind == "STARTED" and notice.snapshot == INITIAL:
             # The log begins anew here: a database restored to an earlier point counts from there again.
             self.progress.database_position = None
-        if not self.progress.snapshot.notice(notice):
-            return
-        why = Raise(sequence, self.progress.committed_at or notice.committed_at, "snapshot")
-        if self.progress.snapshot.number > 1:
-            self._sweep(why)
-        if self.progress.snapshot.kind == INITIAL and not self.progress.loaded:
-            self.progress.loaded = True
-            for kind in self.applier.raising.kinds:
-                self.applier.documents.raise_all(self.connection, kind.id, why, Priority.backfill)
+        complete = snapshot.notice(notice)
+        if notice.kind == "STARTED":
+            backfilling.started(self.connection, snapshot)
+        elif notice.kind == "ABORTED":
+            backfilling.stopped(self.connection, snapshot, notice)
+        if complete:
+            why = Raise(sequence, self.progress.committed_at or notice.committed_at, "snapshot")
+            self._complete(notice, why)
 
-    def _sweep(self, why: Raise) -> None:
-        """Rows that a whole snapshot did not show are gone: delete them as if their deletes had come."""
+    def _complete(self, notice: SnapshotNotice, why: Raise) -> None:
         applier, snapshot = self.applier, self.progress.snapshot
-        for table in applier.registered.tables_of(applier.source):
-            if not snapshot.sweepable(table.database_name):
-                continue
-            while unseen := applier.rows.unseen(self.connection, table.name, snapshot.number, SWEEP_PAGE):
-                fold = Fold(applier.rows, self.connection)
-                for key, row in unseen.items():
-                    fold.before[table.name, key], fold.after[table.name, key] = row, None
-                    fold.why[table.name, key] = why
-                touched = fold.touched()
-                applier.rows.store(self.connection, fold, touched, snapshot.number, mark_shown=False)
-                if self.progress.loaded:
-                    applier.raising.raise_touched(self.connection, touched, repair=True)
+        whole = read_whole(applier, snapshot)
+        removed = sweep(applier, self.connection, self.progress, whole, why) if snapshot.number > 1 else 0
+        applier.letters.read_again(self.connection, whole)
+        if snapshot.kind == INITIAL and not self.progress.loaded:
+            self.progress.loaded = True
+            for kind in applier.raising.kinds:
+                applier.documents.raise_all(self.connection, kind.id, why, Priority.backfill)
+        elif snapshot.kind == INCREMENTAL:
+            applier.backfilling.completed(self.connection, snapshot, notice, applier.registered, removed)

@@ -127,12 +127,13 @@ class Raising:
                 else:
                     self.climbs.setdefault(node.table, []).append(Climb(documents, registered, kind, node))
 
-    def raise_touched(self, connection: Connection, touched: dict[str, list[Touched]], *, repair: bool = False) -> None:
-        """Owe what these rows (by table) touch. A repair lets changes pass."""
-        urgent = Priority.fan_out if repair else Priority.direct
+    def raise_touched(
+        self, connection: Connection, touched: dict[str, list[Touched]], *, urgent: Priority = Priority.direct
+    ) -> None:
+        """Owe what these rows (by table) touch; what a snapshot found lets changes pass."""
         for table, rows in touched.items():
             for kind in self.roots.get(table, ()):
-                priority = Priority.fan_out if len(rows) > BULK else urgent
+                priority = max(urgent, Priority.fan_out) if len(rows) > BULK else urgent
                 self.documents.raise_keys(connection, kind.id, {row.key: row.why for row in rows}, priority)
         for table, rows in touched.items():
             for climb in self.climbs.get(table, ()):

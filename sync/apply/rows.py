@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from connectors.change import Change, Operation
 from sync.apply.raising import Touched
@@ -20,6 +20,9 @@ from sync.state.registry import REFERENCE, ROW, Registered
 
 _FIND = select(ROW.c.key, ROW.c.image).where(ROW.c.table_id == bindparam("t"), among(ROW.c.key, "keys"))
 _DELETE_ROW = delete(ROW).where(ROW.c.table_id == bindparam("b_t"), ROW.c.key == bindparam("b_k"))
+_SEEN = (
+    update(ROW).where(ROW.c.table_id == bindparam("b_t"), ROW.c.key == bindparam("b_k")).values(seen=bindparam("b_s"))
+)
 _DELETE_REFERENCE = delete(REFERENCE).where(
     REFERENCE.c.lookup_id == bindparam("b_l"),
     REFERENCE.c.value == bindparam("b_v"),
@@ -37,6 +40,9 @@ class Fold:
         self.after: dict[tuple[str, str], Image | None] = {}
         self.why: dict[tuple[str, str], Raise] = {}
         self.shown: set[tuple[str, str]] = set()  # also rows whose image did not change, for the sweep
+        self.only_read: set[tuple[str, str]] = set()  # no change named them, a snapshot did
+        self.whole: set[tuple[str, str]] = set()  # nothing of them was left out, so that no earlier change matters
+        self._changed: set[tuple[str, str]] = set()
 
     def load(self, changes: Collection[tuple[TablePlan, Change]]) -> None:
         """Read the stored images of every row that the changes name: one query a table."""
@@ -59,12 +65,22 @@ class Fold:
             raise Undecodable(f"{table.name}: a change without a key", advice="Give the table a primary key.")
         at = (table.name, key)
         stored = self.after.get(at)
+        self._note(at, change)
         if change.operation is Operation.delete:
             self._delete(table, at, stored, change, why)
             return
         new = image(table, change.after or {}, limit)
         # What Debezium did not send (unchanged TOAST, a column not captured yet) stays as it is stored.
         self._put(at, {**stored, **new} if stored else new, why)
+
+    def _note(self, at: tuple[str, str], change: Change) -> None:
+        if change.operation is not Operation.read:
+            self._changed.add(at)
+            self.only_read.discard(at)
+        elif at not in self._changed:
+            self.only_read.add(at)
+        if not change.unsent:
+            self.whole.add(at)
 
     def _delete(self, table: TablePlan, at: tuple[str, str], stored: Image | None, change: Change, why: Raise) -> None:
         if stored is None:
@@ -95,6 +111,20 @@ class Fold:
         return result
 
 
+def split(
+    touched: dict[str, list[Touched]], only_read: set[tuple[str, str]]
+) -> tuple[dict[str, list[Touched]], dict[str, list[Touched]]]:
+    """What changes touched, and what a snapshot alone found different."""
+    if not only_read:
+        return touched, {}
+    changes: dict[str, list[Touched]] = {}
+    found: dict[str, list[Touched]] = {}
+    for table, rows in touched.items():
+        for row in rows:
+            (found if (table, row.key) in only_read else changes).setdefault(table, []).append(row)
+    return changes, found
+
+
 class Rows:
     """Row images and references of one mapping in the state."""
 
@@ -108,6 +138,7 @@ class Rows:
         )
         self._refer = state.prepare(state.insert(REFERENCE).on_conflict_do_nothing())
         self._find, self._drop = state.prepare(_FIND), state.prepare(_DELETE_ROW)
+        self._see = state.prepare(_SEEN)
         self._unrefer = state.prepare(_DELETE_REFERENCE)
         self._lookups = {
             name: [(lookup.id, lookup.columns) for lookup in registered.lookups_of(name)] for name in registered.tables
@@ -139,10 +170,10 @@ class Rows:
             self._refer_rows(connection, name, rows)
         if mark_shown:
             changed = {(row.table, row.key) for rows in touched.values() for row in rows}
-            for at in fold.shown - changed:
-                same = fold.after[at]
-                if same is not None:
-                    puts.append(_row(self.registered.tables[at[0]], at[1], same, seen))
+            same = [at for at in fold.shown - changed if fold.after[at] is not None]
+            if same:
+                numbers = self.registered.tables
+                self._see.run_many(connection, [{"b_t": numbers[t], "b_k": key, "b_s": seen} for t, key in same])
         if puts:
             self._put.run_many(connection, puts)
         if deletes:

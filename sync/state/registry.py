@@ -15,6 +15,7 @@ from sync.mapping.plan import DocumentPlan, Plan, TablePlan, plan
 from sync.state.database import State
 from sync.state.tables import (
     AppliedRecord,
+    BackfillRecord,
     ChunkRecord,
     DeadLetterRecord,
     DocumentRecord,
@@ -41,7 +42,8 @@ def table_of(record: type) -> Table:
 MAPPING, SOURCE, TABLE, LOOKUP = (table_of(r) for r in (MappingRecord, SourceRecord, TableRecord, LookupRecord))
 ROW, REFERENCE, TYPE = (table_of(r) for r in (RowRecord, ReferenceRecord, DocumentTypeRecord))
 DOCUMENT, CHUNK, MARKER = (table_of(r) for r in (DocumentRecord, ChunkRecord, MarkerRecord))
-APPLIED, LEDGER, DEAD_LETTER = (table_of(r) for r in (AppliedRecord, LedgerRecord, DeadLetterRecord))
+APPLIED, LEDGER = (table_of(r) for r in (AppliedRecord, LedgerRecord))
+DEAD_LETTER, BACKFILL = (table_of(r) for r in (DeadLetterRecord, BackfillRecord))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,7 @@ def forget(connection: Connection, name: str) -> None:
         delete(MARKER).where(MARKER.c.source_id.in_(sources)),
         delete(APPLIED).where(APPLIED.c.source_id.in_(sources)),
         delete(DEAD_LETTER).where(DEAD_LETTER.c.mapping == name),
+        delete(BACKFILL).where(BACKFILL.c.source_id.in_(sources)),
         delete(LOOKUP).where(LOOKUP.c.table_id.in_(tables)),
         delete(TYPE).where(TYPE.c.mapping == name),
         delete(TABLE).where(TABLE.c.mapping == name),

@@ -211,7 +211,8 @@ class LedgerRecord(SQLModel, table=True):
 class DeadLetterRecord(SQLModel, table=True):
     """A record of a topic that could not be applied: position and reason, never a value.
 
-    Until a later whole snapshot shows the rows again, or somebody discards it, nothing of its mapping is fresh.
+    Until its row is shown whole again (by a change or a snapshot), or somebody discards it, nothing of its mapping is
+    fresh. Then ``discarded`` says why it does no harm any more.
     """
 
     __tablename__ = "dead_letter"
@@ -222,5 +223,30 @@ class DeadLetterRecord(SQLModel, table=True):
     epoch: int
     offset: int = Field(sa_column=Column("offset_", BigInteger, nullable=False))
     reason: str = Field(sa_column=Column(Text, nullable=False))
+    source_table: str | None = None  # by the mapping's name, where the record tells
+    row_key: str | None = Field(default=None, sa_column=Column(Text))
     found_at: float
     discarded: str | None = Field(default=None, sa_column=Column(Text))  # why somebody says that it does no harm
+
+
+class BackfillRecord(SQLModel, table=True):
+    """Tables that are to be read again while changes flow; ``id`` goes with the signal and comes back in its notices.
+
+    ``outcome`` is NULL while it is under way; otherwise "complete", or why it is not.
+    """
+
+    __tablename__ = "backfill"
+
+    id: str = Field(primary_key=True)
+    source_id: int
+    tables: str = Field(sa_column=Column(Text, nullable=False))  # JSON list, by the mapping's names
+    condition: str | None = Field(default=None, sa_column=Column(Text))
+    total: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))  # rows, estimated
+    rows: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))  # shown
+    changed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))  # not as they were stored
+    removed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))  # gone at the source
+    swept: bool = False  # whether rows that were not shown were taken for gone
+    asked_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    outcome: str | None = Field(default=None, sa_column=Column(Text))

@@ -1,0 +1,66 @@
+"""① apply: a backfill that was asked for, as the notices of its incremental snapshot begin and end it."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from connectors.change import SnapshotNotice
+from sync.apply.snapshots import INITIAL, SHOWN, Snapshot
+from sync.state.backfills import COMPLETE, STOPPED, Backfill, began, ended, find, under_way
+from sync.state.registry import Registered
+
+OVERTAKEN = "the whole source is being read anew, these tables with it"
+STRANGE = "it was not asked for here, and what filters it is not known"
+
+
+class Backfilling:
+    """What the state knows of one source's backfills, kept in step with its snapshot."""
+
+    def __init__(self, source_id: int) -> None:
+        self._source_id = source_id
+
+    def started(self, connection: Connection, snapshot: Snapshot) -> None:
+        """No notice tells of a filter: only what was asked for here is known to have none."""
+        if snapshot.kind == INITIAL:
+            ended(connection, [each.id for each in under_way(connection, [self._source_id])], OVERTAKEN)
+            return
+        asked = find(connection, snapshot.identity)
+        if asked is None:
+            snapshot.doubt = STRANGE
+            return
+        snapshot.filtered = snapshot.filtered or asked.condition is not None
+        began(connection, asked.id)
+
+    def stopped(self, connection: Connection, snapshot: Snapshot, notice: SnapshotNotice) -> None:
+        if notice.snapshot != INITIAL:
+            counted = {"rows": snapshot.rows, "changed": snapshot.changed}
+            ended(connection, [snapshot.identity, notice.identity], STOPPED, **counted)
+
+    def completed(
+        self, connection: Connection, snapshot: Snapshot, notice: SnapshotNotice, registered: Registered, removed: int
+    ) -> None:
+        """Debezium completes a snapshot whatever became of its tables: each one's own status tells."""
+        for identity in {snapshot.identity, notice.identity}:
+            asked = find(connection, identity)
+            if asked is None:
+                continue
+            failed = _failed(snapshot, asked, registered)
+            names = [registered.plan.tables[table].database_name for table in asked.tables]
+            ended(
+                connection,
+                [identity],
+                f"failed: {', '.join(failed)}" if failed else COMPLETE,
+                rows=snapshot.rows,
+                changed=snapshot.changed,
+                removed=removed,
+                swept=all(map(snapshot.sweepable, names)),
+            )
+
+
+def _failed(snapshot: Snapshot, asked: Backfill, registered: Registered) -> list[str]:
+    failed = []
+    for table in asked.tables:
+        status = snapshot.status(registered.plan.tables[table].database_name)
+        if status not in SHOWN:
+            failed.append(f"{table} {status or 'was not reported'}")
+    return failed
