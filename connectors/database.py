@@ -66,6 +66,12 @@ class Database(Protocol):
     ) -> list[dict[str, Any]]:
         """Rows of ``table`` ("schema.table") whose ``columns`` equal one of ``values``, as {column: value}."""
 
+    def count(self, table: str, condition: str | None = None) -> int:
+        """About how many rows ``table`` has; with ``condition``, in the database's own SQL, exactly how many meet it.
+
+        Nothing is written, whatever the condition says. Raises SourceRefused where it is no condition.
+        """
+
     def sample(self, table: str, wanted: Sequence[str], limit: int) -> list[dict[str, Any]]:
         """Up to ``limit`` rows of a table, in no particular order."""
 

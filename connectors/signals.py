@@ -15,7 +15,9 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError as ForeignKafkaError
 
+from connectors.debezium import literally
 from connectors.names import Names
+from connectors.topics import Topics
 from sync.errors import KafkaUnreachable
 
 WITHIN = 15.0  # seconds
@@ -27,22 +29,25 @@ def read_again(kafka: str, names: Names, identity: str, tables: Sequence[str], f
     ``filters`` maps a table to a condition in the database's own SQL; ``identity`` comes back with every notification.
     Returns when the signal stands in its topic: a connector that is down finds it later. Raises KafkaUnreachable.
     """
-    data: dict[str, Any] = {"type": "INCREMENTAL", "data-collections": [_whole(table) for table in tables]}
+    data: dict[str, Any] = {"type": "INCREMENTAL", "data-collections": [literally(table) for table in tables]}
     if filters:
         data["additional-conditions"] = [
-            {"data-collection": _whole(table), "filter": text} for table, text in filters.items()
+            {"data-collection": literally(table), "filter": text} for table, text in filters.items()
         ]
     _send(kafka, names, {"id": identity, "type": "execute-snapshot", "data": data})
+
+
+def forget(kafka: str, names: Names) -> None:
+    """Delete what was asked for so far: after a crash, a connector does again whatever the topic still holds.
+
+    It stores how far it has read the topic only when it ends in good order. Raises KafkaError, KafkaUnreachable.
+    """
+    Topics(kafka).empty(names.signal_topic)
 
 
 def stop_reading(kafka: str, names: Names, identity: str) -> None:
     """End what `read_again` began. Raises KafkaUnreachable."""
     _send(kafka, names, {"id": identity, "type": "stop-snapshot", "data": {"type": "INCREMENTAL"}})
-
-
-def _whole(table: str) -> str:
-    """A table as a regular expression (Java's) that only its whole name matches."""
-    return "".join(c if c == "_" or (c.isascii() and c.isalnum()) else rf"\x{{{ord(c):x}}}" for c in table)
 
 
 def _send(kafka: str, names: Names, signal: dict[str, Any]) -> None:

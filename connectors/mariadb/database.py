@@ -126,6 +126,9 @@ class MariaDB:
     ) -> list[dict[str, Any]]:
         return rows.find(self.address, self._split(table), columns, values, wanted)
 
+    def count(self, table: str, condition: str | None = None) -> int:
+        return rows.count(self.address, self._split(table), condition)
+
     def sample(self, table: str, wanted: Sequence[str], limit: int) -> list[dict[str, Any]]:
         return rows.sample(self.address, self._split(table), wanted, limit)
 

@@ -90,3 +90,13 @@ def _rows(cursor: DictCursor) -> list[dict[str, Any]]:
                 number = int.from_bytes(row[name], "big")
                 row[name] = bool(number) if width == 1 else f"{number:0{width}b}"
     return found
+
+
+def count(address: Address, table: tuple[str, str], condition: str | None) -> int:
+    """As `Database.count`. Raises SourceUnreachable and SourceRefused."""
+    with address.connect() as cursor:
+        cursor.execute("set session transaction read only")
+        where = f" where ({condition}\n)" if condition else ""
+        cursor.execute(f"select count(*) as found from {quoted(*table)}{where}")
+        row = cursor.fetchone()
+        return int(row["found"]) if row else 0

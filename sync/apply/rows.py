@@ -19,10 +19,9 @@ from sync.state.prepared import among
 from sync.state.registry import REFERENCE, ROW, Registered
 
 _FIND = select(ROW.c.key, ROW.c.image).where(ROW.c.table_id == bindparam("t"), among(ROW.c.key, "keys"))
-_DELETE_ROW = delete(ROW).where(ROW.c.table_id == bindparam("b_t"), ROW.c.key == bindparam("b_k"))
-_SEEN = (
-    update(ROW).where(ROW.c.table_id == bindparam("b_t"), ROW.c.key == bindparam("b_k")).values(seen=bindparam("b_s"))
-)
+_ONE = (ROW.c.table_id == bindparam("b_t"), ROW.c.key == bindparam("b_k"))
+_DELETE_ROW = delete(ROW).where(*_ONE)
+_SEEN = update(ROW).where(*_ONE).values(seen=bindparam("b_s"))
 _DELETE_REFERENCE = delete(REFERENCE).where(
     REFERENCE.c.lookup_id == bindparam("b_l"),
     REFERENCE.c.value == bindparam("b_v"),

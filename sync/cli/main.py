@@ -14,6 +14,7 @@ import typer
 
 from sync.cli import deadletters, environment, terminal
 from sync.cli.apply import apply
+from sync.cli.backfill import backfill
 from sync.cli.demo import demo
 from sync.cli.doctor import doctor
 from sync.cli.embedder import embedder
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 for panel, commands in (
     (WRITE, (init, lint, run_tests, show)),
-    (SERVE, (doctor, apply, run, embedder, remove)),
+    (SERVE, (doctor, apply, run, embedder, backfill, remove)),
     (LOOK, (status, wait, search, demo)),
 ):
     for command in commands:

@@ -110,6 +110,12 @@ def began(connection: Connection, identity: str) -> None:
     )
 
 
+def asked_again(connection: Connection, backfill: Backfill) -> bool:
+    """Note that its signal is sent once more; False where another worker does it."""
+    mine = (BACKFILL.c.id == backfill.id, BACKFILL.c.asked_at == backfill.asked_at, BACKFILL.c.outcome.is_(None))
+    return connection.execute(update(BACKFILL).where(*mine).values(asked_at=time.time())).rowcount > 0
+
+
 def ended(connection: Connection, identities: Collection[str], outcome: str, **values: Any) -> None:
     """Enter how it ended; what has ended before stays as it is."""
     connection.execute(

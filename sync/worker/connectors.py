@@ -141,7 +141,8 @@ class Connectors:
         database, own = self._database(source)
         silent = now - seen.since
         # A large table may be silent for long.
-        reading = not source.loaded or Snapshot.from_json(source.snapshot).under_way
+        snapshot = Snapshot.from_json(source.snapshot)
+        reading = not source.loaded or (snapshot.under_way and not snapshot.backfilling)
         with Connect(self._settings.connect_url, patience=1.0) as connect:
             status = connect.status(own.connector)
             failed = status is not None and status.failed

@@ -23,6 +23,7 @@ from sync.state.database import State
 from sync.state.documents import Documents, Settled
 from sync.state.registry import Registered, applied, load
 from sync.worker.alone import claim
+from sync.worker.backfills import Backfills
 from sync.worker.collections import Collections
 from sync.worker.connectors import Connectors
 from sync.worker.consumer import Lanes, SourceApp
@@ -77,6 +78,8 @@ class Worker:
             self.state, self.store, self.stage.model, self.settings, self.say, lambda: self.stage.queue.wake()
         )
         upkeep.start()
+        backfills = Backfills(self.state, self.settings, self.say)
+        backfills.start()
         try:
             await self._serve(stopping)
         finally:
@@ -84,6 +87,7 @@ class Worker:
             await asyncio.get_running_loop().run_in_executor(None, self.stage.stop)
             await asyncio.get_running_loop().run_in_executor(None, connectors.stop)
             await asyncio.get_running_loop().run_in_executor(None, upkeep.stop)
+            await asyncio.get_running_loop().run_in_executor(None, backfills.stop)
             housekeeping.stop()
             self.store.close()
             self.state.close()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, func, update
 
 from connectors.change import Broken, Change, SnapshotNotice, Truncate
 from sync.errors import BackfillRefused
@@ -75,8 +75,6 @@ def forget(world: World, table: str, key: str) -> None:
 
 def spoil(world: World, table: str, key: str, old: str, new: str) -> None:
     """Alter a stored row behind everybody's back."""
-    from sqlalchemy import func
-
     with world.state.write() as connection:
         connection.execute(
             update(ROW)
@@ -102,7 +100,7 @@ def test_rows_that_are_as_stored_make_no_write_and_no_embedding(world: World, ro
 
 
 def test_a_row_that_is_missing_and_one_that_is_wrong_are_mended_behind_fresh_changes(world: World, rows: Rows) -> None:
-    spoil(world, "bookings", "7", BOOKING["pnr"], "WRONG1")
+    spoil(world, "bookings", "7", "K3XQ2A", "WRONG1")
     forget(world, "bookings", "8")
     rows["bookings"].append({**BOOKING, "booking_id": 9, "pnr": "FRESH1"})
     asked = Asked(world, "bookings")
@@ -122,9 +120,7 @@ def test_a_row_that_is_missing_and_one_that_is_wrong_are_mended_behind_fresh_cha
     assert (asked.state.changed, asked.state.outcome) == (2, "complete")
 
 
-def test_a_change_that_was_begun_before_and_committed_after_the_rows_were_shown_counts(
-    world: World, rows: Rows
-) -> None:
+def test_a_change_begun_before_and_committed_after_the_rows_were_shown_counts(world: World, rows: Rows) -> None:
     """Its place in the log is below that of the rows: they stand at the end of the transaction before them."""
     asked = Asked(world, "flights")
     asked.notice("STARTED")

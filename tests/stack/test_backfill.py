@@ -1,0 +1,224 @@
+"""`headrace backfill` on the real components: what the state had wrong is mended while commits go on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from sqlalchemy import delete, func, insert, select
+
+from sync.state.backfills import Backfill, latest
+from sync.state.documents import Documents, Priority, Raise
+from sync.state.registry import LEDGER, ROW, Registered, load, next_sequence
+from tests.stack.conftest import SMALL
+from tests.support.pipeline import Pipeline, Process, wait_until
+
+if TYPE_CHECKING:
+    from tests.support.stack import Stack
+
+SURPLUS = "999999"  # a booking that the source does not have
+
+
+@pytest.fixture(scope="module")
+def airline(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """An airline of 120 bookings, loaded and served."""
+    made = Pipeline(stack, tmp_path_factory.mktemp("backfill"))
+    made.create_database()
+    try:
+        made.load_airline(SMALL)
+        made.start_worker()
+        made.apply()
+        made.wait_loaded()
+        yield made
+    finally:
+        made.close()
+
+
+def registered(pipeline: Pipeline) -> Registered:
+    with pipeline.state.read() as connection:
+        return load(connection, pipeline.name)
+
+
+def backfill(pipeline: Pipeline, *arguments: str, check: bool = True) -> list[dict[str, Any]]:
+    done = pipeline.command("backfill", pipeline.name, *arguments, "--json", check=check)
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def spoil(pipeline: Pipeline) -> None:
+    """Behind everybody's back: a booking is forgotten, one is altered, one is there that never was; all are written."""
+    mapping = registered(pipeline)
+    table, kind = mapping.tables["bookings"], mapping.kinds["booking"].id
+    with pipeline.state.write() as connection:
+        row = connection.execute(select(ROW).where(ROW.c.table_id == table, ROW.c.key == "12")).one()
+        image = json.loads(row.image)
+        for key, pnr in ((SURPLUS, "NEVER1"), ("12", "WRONG1")):
+            text = json.dumps({**image, "booking_id": int(key), "pnr": pnr})
+            connection.execute(delete(ROW).where(ROW.c.table_id == table, ROW.c.key == key))
+            connection.execute(insert(ROW).values(table_id=table, key=key, image=text, seen=0))
+        connection.execute(delete(ROW).where(ROW.c.table_id == table, ROW.c.key == "11"))
+        why = Raise(next_sequence(pipeline.state, connection, pipeline.name, 1), 1, "spoiled by the test")
+        raises = dict.fromkeys(["11", "12", SURPLUS], why)
+        Documents(pipeline.state).raise_keys(connection, kind, raises, Priority.direct)
+    wait_until("what is wrong to be written", lambda: (SURPLUS, 0) in pipeline.objects() and not owed(pipeline))
+    found = pipeline.objects()
+    assert "WRONG1" in found["12", 0]
+    assert ("11", 0) not in found
+
+
+def owed(pipeline: Pipeline) -> int:
+    return pipeline.statuses()["booking"].owed
+
+
+def written(pipeline: Pipeline) -> int:
+    with pipeline.state.read() as connection:
+        return int(connection.execute(select(func.count()).select_from(LEDGER)).scalar_one())
+
+
+def last(pipeline: Pipeline) -> Backfill:
+    sources = registered(pipeline).sources.values()
+    with pipeline.state.read() as connection:
+        (found,) = latest(connection, sources)
+    return found
+
+
+@contextmanager
+def commits(pipeline: Pipeline) -> Iterator[None]:
+    """Updates, inserts, deletes and a key change all along; one transaction that began before and ends after."""
+    stopping = threading.Event()
+
+    def go_on() -> None:
+        with pipeline.database() as connection:
+            for number in range(1, 1_000_000):
+                if stopping.wait(0.005):
+                    return
+                booking, new = 20 + number % 80, 5000 + number
+                connection.execute("update bookings set total_amt = %s where booking_id = %s", [number, booking])
+                connection.execute(
+                    "insert into bookings select %s, 'NEW001', customer_id, booked_at, 1 from bookings"
+                    " where booking_id = %s",
+                    [new, booking],
+                )
+                if number % 3 == 0:
+                    connection.execute("delete from bookings where booking_id = %s", [new - 1])
+                if number % 7 == 0:
+                    connection.execute(
+                        "update bookings set booking_id = booking_id + 100000 where booking_id = %s", [new]
+                    )
+
+    with psycopg.connect(pipeline.url) as long:
+        long.execute("update bookings set pnr = 'LATE01' where booking_id = 13")
+        thread = threading.Thread(target=go_on)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopping.set()
+            thread.join()
+            long.commit()
+
+
+def settled(pipeline: Pipeline) -> None:
+    pipeline.wait()
+    pipeline.assert_equal()
+
+
+def test_what_the_state_has_wrong_is_mended_while_commits_go_on(airline: Pipeline) -> None:
+    spoil(airline)
+    with commits(airline):
+        (done,) = backfill(airline)
+    assert done["outcome"] == "complete"
+    assert done["swept"]
+    assert done["changed"] >= 2
+    assert done["removed"] == 1
+    assert sorted(done["tables"]) == ["bookings", "customers", "flights", "tickets"]
+    settled(airline)
+
+
+def test_reading_what_is_as_stored_writes_nothing(airline: Pipeline) -> None:
+    airline.wait()
+    before = written(airline)
+    said = airline.command("backfill", airline.name).stdout
+    assert "rows read, 0 were not as stored" in said
+    assert written(airline) == before
+
+
+def test_a_filtered_backfill_mends_what_it_shows_and_removes_nothing(airline: Pipeline) -> None:
+    spoil(airline)
+    (done,) = backfill(airline, "bookings", "--where", "booking_id in (11, 12)")
+    assert (done["rows"], done["changed"], done["removed"], done["swept"]) == (2, 2, 0, False)
+    airline.wait()
+    found, wanted = airline.objects(), airline.rendered_by_sql()
+    assert found.keys() - wanted.keys() == {(SURPLUS, 0)}
+    assert {at: found[at] for at in wanted} == wanted
+    (whole,) = backfill(airline, "bookings")
+    assert (whole["removed"], whole["changed"]) == (1, 0)
+    settled(airline)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("booking",), "has no table booking (nearest: bookings)"),
+        (("--where", "true"), "--where needs the table that it filters"),
+        (("bookings", "--where", "no_such = 1"), 'column "no_such" does not exist'),
+        (("bookings", "--where", "true); drop table bookings; --"), "refuses"),
+        (("--source", "nowhere"), "has no source nowhere"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_asked(
+    airline: Pipeline, arguments: tuple[str, ...], said: str
+) -> None:
+    done = airline.command("backfill", airline.name, *arguments, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_ctrl_c_leaves_it_to_go_on_and_crashes_of_connect_and_worker_do_not_end_it(
+    airline: Pipeline, tmp_path: Path
+) -> None:
+    spoil(airline)
+    airline.stack.stop("connect")
+    looking = Process(
+        [sys.executable, "-m", "sync.cli.main", "backfill", airline.name], airline.env, tmp_path / "looking.log"
+    )
+    wait_until("the backfill to be noted", lambda: last(airline).outcome is None)
+    looking.send(signal.SIGINT)
+    assert looking.process.wait(20) == 0, looking.text()
+    assert f"look again: headrace backfill {airline.name} --watch" in looking.text()
+    second = airline.command("backfill", airline.name, "bookings", check=False)
+    assert second.returncode == 2
+    assert "is being read again already" in second.stderr
+    airline.stack.start("connect")
+    wait_until("the backfill to begin", lambda: last(airline).started_at is not None, every=0.01)
+    airline.stack.kill("connect")
+    airline.workers[-1].kill()
+    airline.stack.start("connect")
+    airline.start_worker()
+    (done,) = backfill(airline, "--watch")
+    assert done["outcome"] == "complete"
+    if not done["swept"]:
+        backfill(airline)
+    settled(airline)
+
+
+def test_what_was_asked_for_and_not_begun_is_stopped(airline: Pipeline) -> None:
+    airline.stack.stop("connect")
+    try:
+        backfill(airline, "--detach")
+        assert "stopped reading" in airline.command("backfill", airline.name, "--stop").stdout
+    finally:
+        airline.stack.start("connect")
+    assert last(airline).outcome == "stopped"
+    assert "nothing is being read again" in airline.command("backfill", airline.name, "--stop").stdout
+    (done,) = backfill(airline)
+    assert done["outcome"] == "complete"
+    settled(airline)
