@@ -67,16 +67,18 @@ def backfill(
         if stop:
             _stop(state, registered, list(chosen), json=json)
             return
-        if not watch:
-            asked = [_ask(state, registered, name, tables, where) for name, tables in chosen.items()]
-        else:
-            asked = _latest(state, registered, list(chosen))
-        if detach:
-            _say_detached(registered, asked, json=json)
-            return
+        asked: list[Backfill] = _latest(state, registered, list(chosen)) if watch else []
         try:
+            if not watch:
+                for name, tables in chosen.items():
+                    asked.append(_ask(state, registered, name, tables, where))
+            if detach:
+                _say_detached(registered, asked, json=json)
+                return
             ended = follow(state, registered, [each.id for each in asked], quiet=json)
         except KeyboardInterrupt:
+            if not asked:
+                raise
             terminal.line(f"it goes on; look again: headrace backfill {registered.name} --watch", to=terminal.err)
             return
     _print(registered, ended, json=json)

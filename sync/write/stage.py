@@ -17,8 +17,6 @@ import numpy as np
 from sync.embed.base import Embedder
 from sync.errors import (
     BuildError,
-    EmbedderLimited,
-    EmbedError,
     HeadraceError,
     OutcomeUnknown,
     WeaviateRefused,
@@ -28,9 +26,11 @@ from sync.mapping.build import Built
 from sync.state.database import State
 from sync.state.documents import Documents, Owed, Settled
 from sync.state.registry import Registered
+from sync.write.embedding import Embedding
 from sync.write.gather import Gathering, Kind, gather
-from sync.write.objects import content_hash, object_id, properties, vector_hash
+from sync.write.objects import content_hash, object_id, properties
 from sync.write.queue import Queue
+from sync.write.rests import Rests
 from sync.write.store import Store
 from sync.write.weaviate import StoredObject
 
@@ -79,8 +79,9 @@ class Stage:
         on_free: Callable[[], None] | None = None,
     ) -> None:
         self.state, self.store, self.embedder = state, store, embedder
-        self.model = embedder.describe()
         self.documents = Documents(state)
+        self.rests = Rests()
+        self.embedding = Embedding(state, self.documents, embedder, self.rests)
         self.queue = Queue(lanes, on_free)
         self.lanes, self.batch = lanes, batch
         self.on_settled = on_settled
@@ -120,7 +121,8 @@ class Stage:
         """Write one batch; returns how many documents were taken."""
         try:
             with self.state.read() as connection:
-                gathering = gather(connection, self.documents, self.queue, self._kinds, self.batch)
+                kinds = {number: kind for number, kind in self._kinds.items() if not self.rests.left(number)}
+                gathering = gather(connection, self.documents, self.queue, kinds, self.batch)
         except HeadraceError as exc:
             if not exc.retry:
                 raise
@@ -134,20 +136,16 @@ class Stage:
         return len(gathering.owed)
 
     def _write(self, gathering: Gathering) -> None:
+        """What fails is put off by itself: no document waits for another's collection, nor for texts it has not."""
         drafts = self._build(gathering)
+        ready = self._embed(gathering, drafts)
         try:
-            self._embed(drafts)
-            self._send(gathering, drafts)
-            self.trouble = None
+            sent = self._send(gathering, ready)
         except WeaviateUnreachable as exc:
             self._wait_for(exc, until=self.store.ready)
-        except OutcomeUnknown as exc:
-            lost = "lost" in str(exc)
-            self._postpone(drafts, DOUBT_AFTER_LOSS if lost else DOUBT_AFTER_TIMEOUT, exc, doubtful=True)
-        except EmbedderLimited as exc:
-            self._postpone(drafts, exc.after, exc)
-        except (EmbedError, WeaviateRefused) as exc:
-            self._postpone(drafts, min(60.0, 2.0 ** max((d.owed.attempts for d in drafts), default=0)), exc)
+            return
+        if sent and len(ready) == len(drafts):
+            self.trouble = None
 
     # -- build -----------------------------------------------------------------------------------
 
@@ -177,39 +175,49 @@ class Stage:
 
     # -- embed -----------------------------------------------------------------------------------
 
-    def _embed(self, drafts: Sequence[Draft]) -> None:
-        """Vectors for every chunk, bought only for texts of which none is stored."""
-        hashes = {
-            vector_hash(self.model.name, text): text for d in drafts if d.built is not None for text in d.built.chunks
-        }
-        if not hashes:
-            return
-        with self.state.read() as connection:
-            stored = self.documents.stored_vectors(connection, hashes)
-        missing = [text_hash for text_hash in hashes if text_hash not in stored]
-        if missing:
-            bought = self.embedder.embed([hashes[text_hash] for text_hash in missing], purpose="document")
-            for text_hash, vector in zip(missing, bought, strict=True):
-                stored[text_hash] = np.asarray(vector, dtype="<f4").tobytes()
-        fresh = set(missing)
-        for draft in drafts:
-            if draft.built is None:
-                continue
-            for number, text in enumerate(draft.built.chunks):
-                text_hash = vector_hash(self.model.name, text)
-                draft.vectors.append(stored[text_hash])
-                draft.new.append((number, text_hash, stored[text_hash]))
-                draft.embedded += text_hash in fresh
+    def _embed(self, gathering: Gathering, drafts: Sequence[Draft]) -> list[Draft]:
+        """Those that have their vectors; the others wait for the embedder, or are parked for what it says of them."""
+        found = self.embedding.fill(drafts)
+        if found.refused:
+            self._settle(gathering, (), [(draft.owed, reason) for draft, reason in found.refused])
+        if found.waiting:
+            self._postpone(found.waiting, found.pause, found.failure)
+            if not found.ready:  # then the next batch hardly fares better
+                self.queue.pause(min(found.pause, LOOK_ANYWAY))
+        return found.ready
 
     # -- note, put, prune, confirm ---------------------------------------------------------------
 
-    def _send(self, gathering: Gathering, drafts: Sequence[Draft]) -> None:
+    def _send(self, gathering: Gathering, drafts: Sequence[Draft]) -> bool:
+        """Whether every collection took its documents. Raises WeaviateUnreachable."""
         if not drafts:
-            return
+            return True
         with self.state.write() as connection:
             self.documents.note_sent(connection, [(draft.owed, draft.chunks) for draft in drafts])
-        refused = self._put(gathering, drafts)
+        settled: list[Settled] = []
         parked: list[tuple[Owed, str]] = []
+        well = True
+        try:
+            for type_id, group in _by_type(drafts).items():
+                try:
+                    self._deliver(gathering, group, settled, parked)
+                    self.rests.succeeded(type_id)
+                except (OutcomeUnknown, WeaviateRefused) as exc:
+                    self._failed(type_id, group, exc)
+                    well = False
+        finally:
+            self._settle(gathering, settled, parked)
+        return well
+
+    def _deliver(
+        self,
+        gathering: Gathering,
+        drafts: Sequence[Draft],
+        settled: list[Settled],
+        parked: list[tuple[Owed, str]],
+    ) -> None:
+        """Put, prune and read back the documents of one collection."""
+        refused = self._put(gathering, drafts)
         kept: list[Draft] = []
         for draft in drafts:
             reasons = [refused[one] for one in draft.ids(0, draft.chunks) if one in refused]
@@ -219,7 +227,7 @@ class Stage:
                 kept.append(draft)
         self._prune(kept)
         unread = self._read_back([draft for draft in kept if draft.owed.doubtful])
-        self._settle(gathering, [_settled(draft) for draft in kept if draft.owed.id not in unread], parked)
+        settled += [_settled(draft) for draft in kept if draft.owed.id not in unread]
 
     def _put(self, gathering: Gathering, drafts: Sequence[Draft]) -> dict[UUID, str]:
         now = datetime.now(UTC)
@@ -287,6 +295,15 @@ class Stage:
 
     # -- failures --------------------------------------------------------------------------------
 
+    def _failed(self, type_id: int, drafts: Sequence[Draft], why: OutcomeUnknown | WeaviateRefused) -> None:
+        """A collection that fails rests: no lane takes its documents meanwhile. One lost answer may be an accident."""
+        if isinstance(why, OutcomeUnknown):
+            self.rests.failed(type_id, forgiven=1)
+            pause = DOUBT_AFTER_LOSS if "lost" in str(why) else DOUBT_AFTER_TIMEOUT
+            self._postpone(drafts, pause, why, doubtful=True)
+        else:
+            self._postpone(drafts, self.rests.failed(type_id), why)
+
     def _postpone(
         self, drafts: Sequence[Draft], seconds: float, why: HeadraceError | None, *, doubtful: bool = False
     ) -> None:
@@ -305,6 +322,13 @@ class Stage:
                 self.queue.wake()
                 return
             pause = min(1.0, pause * 2)
+
+
+def _by_type(drafts: Sequence[Draft]) -> dict[int, list[Draft]]:
+    groups: dict[int, list[Draft]] = {}
+    for draft in drafts:
+        groups.setdefault(draft.owed.type_id, []).append(draft)
+    return groups
 
 
 def _digest(draft: Draft) -> str:

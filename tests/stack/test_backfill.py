@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from sqlalchemy import delete, func, insert, select
 
+from connectors.topics import Topics
 from sync.state.backfills import Backfill, latest
 from sync.state.documents import Documents, Priority, Raise
 from sync.state.registry import LEDGER, ROW, Registered, load, next_sequence
@@ -83,11 +84,26 @@ def written(pipeline: Pipeline) -> int:
         return int(connection.execute(select(func.count()).select_from(LEDGER)).scalar_one())
 
 
-def last(pipeline: Pipeline) -> Backfill:
+def last(pipeline: Pipeline) -> Backfill | None:
     sources = registered(pipeline).sources.values()
     with pipeline.state.read() as connection:
-        (found,) = latest(connection, sources)
-    return found
+        found = latest(connection, sources)
+    return found[0] if found else None
+
+
+def noted(pipeline: Pipeline) -> bool:
+    found = last(pipeline)
+    return found is not None and found.outcome is None
+
+
+def begun(pipeline: Pipeline) -> bool:
+    found = last(pipeline)
+    return found is not None and found.started_at is not None
+
+
+def signalled(pipeline: Pipeline) -> bool:
+    topics, topic = Topics(pipeline.env["HEADRACE_KAFKA"]), f"headrace.{pipeline.name}.{pipeline.name}-signal"
+    return topics.end(topic) > topics.beginning(topic)
 
 
 @contextmanager
@@ -190,7 +206,7 @@ def test_ctrl_c_leaves_it_to_go_on_and_crashes_of_connect_and_worker_do_not_end_
     looking = Process(
         [sys.executable, "-m", "sync.cli.main", "backfill", airline.name], airline.env, tmp_path / "looking.log"
     )
-    wait_until("the backfill to be noted", lambda: last(airline).outcome is None)
+    wait_until("the backfill to be noted", lambda: noted(airline) and signalled(airline))
     looking.send(signal.SIGINT)
     assert looking.process.wait(20) == 0, looking.text()
     assert f"look again: headrace backfill {airline.name} --watch" in looking.text()
@@ -198,7 +214,7 @@ def test_ctrl_c_leaves_it_to_go_on_and_crashes_of_connect_and_worker_do_not_end_
     assert second.returncode == 2
     assert "is being read again already" in second.stderr
     airline.stack.start("connect")
-    wait_until("the backfill to begin", lambda: last(airline).started_at is not None, every=0.01)
+    wait_until("the backfill to begin", lambda: begun(airline), every=0.01)
     airline.stack.kill("connect")
     airline.workers[-1].kill()
     airline.stack.start("connect")
@@ -217,7 +233,9 @@ def test_what_was_asked_for_and_not_begun_is_stopped(airline: Pipeline) -> None:
         assert "stopped reading" in airline.command("backfill", airline.name, "--stop").stdout
     finally:
         airline.stack.start("connect")
-    assert last(airline).outcome == "stopped"
+    found = last(airline)
+    assert found is not None
+    assert found.outcome == "stopped"
     assert "nothing is being read again" in airline.command("backfill", airline.name, "--stop").stdout
     (done,) = backfill(airline)
     assert done["outcome"] == "complete"
