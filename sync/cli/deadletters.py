@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from sync.cli import terminal
 from sync.cli.applied_mappings import called, document_key, find, find_all, find_document, open_state
 from sync.cli.mapping_files import counted
 from sync.errors import SettingsError
+
+POSITION = re.compile(r"\d+:\d+")
 
 app = typer.Typer(no_args_is_help=True, help="What is set aside: list it, try it again, or say that it does no harm.")
 
@@ -27,7 +30,7 @@ def list_(
 
         headrace deadletters list airline
     """
-    from sync.cli.status import discard_command, retry_command
+    from sync.cli.status import discard_command, read_again_command, retry_command
     from sync.evidence.parked import parked, unapplied
 
     with open_state() as state, state.read() as connection:
@@ -42,6 +45,7 @@ def list_(
     for record in [] if json else lost:
         terminal.line(f"{record.mapping}, source {record.source}, record {record.position}", "bold")
         terminal.line(record.reason, indent=2)
+        terminal.line(f"read it again: {read_again_command(record)}", indent=2)
         terminal.line(f"if it does no harm: {discard_command(record)}", indent=2)
     for each in [] if json else found:
         terminal.line(f"{each.mapping}.{called(each.document)} {each.key}", "bold")
@@ -51,6 +55,35 @@ def list_(
         raise typer.Exit(terminal.FINDINGS)
     if not json:
         terminal.line("no document is parked, and every record was applied")
+
+
+@app.command()
+def show(
+    what: Annotated[
+        str, typer.Argument(metavar="[MAPPING.]DOCUMENT", help="The document type; of a record the mapping.")
+    ],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The document's key; of a record EPOCH:OFFSET.")],
+    json: terminal.Json = False,
+) -> None:
+    """One dead letter: reason, position, attempts, and the keys of the rows that it is made of.
+
+    Examples:
+
+        headrace deadletters show airline.booking 7
+
+        headrace deadletters show airline 1:4711
+    """
+    from sync.cli import deadletters_show as shown
+    from sync.state.registry import applied
+
+    with open_state() as state, state.read() as connection:
+        if POSITION.fullmatch(key) and what in applied(connection):
+            lost = shown.record(connection, find(connection, what), key)
+            terminal.print_json(lost.to_json()) if json else shown.print_record(lost)
+            return
+        registered, kind = find_document(find_all(connection, None), what)
+        found, rows = shown.document(state, connection, registered, kind, document_key(kind.plan, key))
+    terminal.print_json(shown.document_json(found, rows)) if json else shown.print_document(found, rows)
 
 
 @app.command()
@@ -64,7 +97,8 @@ def retry(
 ) -> None:
     """Owe parked documents again: the worker builds them anew and parks again what still cannot be built.
 
-    A document is also tried again by itself when one of its rows changes.
+    A document is also tried again by itself when one of its rows changes, and all are when a mapping is applied anew.
+    For a record that was not applied, `headrace backfill` reads its table again.
 
     Examples:
 

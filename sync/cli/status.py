@@ -140,15 +140,13 @@ def _unapplied(unapplied: list[Unapplied]) -> list[RenderableType]:
         Text("records that could not be applied; their rows are not as in the source:", "bold red")
     ]
     for each in unapplied:
-        made.append(
-            Text(f"{each.mapping}, source {each.source}, position {each.position}, since {_moment(each.since)}")
-        )
+        made.append(Text(f"{each.mapping}, source {each.source}, position {each.position}, since {moment(each.since)}"))
         made.append(Text(f"  {each.reason}", "yellow"))
         made.append(Text(f"  if it does no harm: {discard_command(each)}", "dim"))
     return made
 
 
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -158,7 +156,7 @@ def _parked(statuses: list[Status], parked: list[Parked]) -> list[RenderableType
     made: list[RenderableType] = [Text(f"{counted(total, 'document')} parked{more}:", "bold")]
     for each in parked:
         name = called(each.document)
-        since = f", since {_moment(each.since)}" if each.since else ""
+        since = f", since {moment(each.since)}" if each.since else ""
         made += [Text(f"{each.mapping}.{name} {each.key}{since}"), Text(f"  {each.reason}", "yellow")]
         made.append(Text(f"  again: {retry_command(each)}", "dim"))
     return made
@@ -176,6 +174,13 @@ def discard_command(lost: Unapplied) -> str:
     import shlex
 
     return shlex.join(["headrace", "deadletters", "discard", lost.mapping, lost.position, "--reason", "…"])
+
+
+def read_again_command(lost: Unapplied) -> str:
+    """The command that reads a record's table again, or all of them where it does not tell."""
+    import shlex
+
+    return shlex.join(["headrace", "backfill", lost.mapping, *([lost.table] if lost.table else [])])
 
 
 def ago(seconds: float | None) -> str:

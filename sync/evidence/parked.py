@@ -23,6 +23,8 @@ class Parked:
     key: str
     reason: str
     since: float | None
+    position: str | None  # of its source: from the rows as they were there it could not be built
+    attempts: int  # in vain, since it was last written
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -37,6 +39,8 @@ class Unapplied:
     position: str
     reason: str
     since: float
+    table: str | None = None  # as far as the record tells
+    key: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -48,7 +52,8 @@ def unapplied(connection: Connection, mapping: str | None = None, *, limit: int 
     if mapping is not None:
         statement = statement.where(DEAD_LETTER.c.mapping == mapping)
     for row in connection.execute(statement):
-        yield Unapplied(row.mapping, row.source, f"{row.epoch}:{row.offset_}", row.reason, row.found_at)
+        at = f"{row.epoch}:{row.offset_}"
+        yield Unapplied(row.mapping, row.source, at, row.reason, row.found_at, row.source_table, row.row_key)
 
 
 def count_unapplied(connection: Connection, mapping: str) -> int:
@@ -76,13 +81,21 @@ def parked(
     connection: Connection, mapping: str | None = None, document: tuple[int, str] | None = None, *, limit: int = SHOWN
 ) -> Iterator[Parked]:
     """Parked documents of all mappings, of one, or one document (type's number, key); at most ``limit``."""
-    since = (
-        select(func.max(LEDGER.c.written_at))
-        .where(LEDGER.c.type_id == DOCUMENT.c.type_id, LEDGER.c.key == DOCUMENT.c.key, LEDGER.c.outcome == "parked")
-        .scalar_subquery()
-    )
+    mine = (LEDGER.c.type_id == DOCUMENT.c.type_id, LEDGER.c.key == DOCUMENT.c.key)
+    settled = select(func.coalesce(func.max(LEDGER.c.id), 0)).where(*mine, LEDGER.c.outcome != "parked")
+    in_vain = (*mine, LEDGER.c.outcome == "parked", LEDGER.c.id > settled.correlate(DOCUMENT).scalar_subquery())
+    since = select(func.min(LEDGER.c.written_at)).where(*in_vain).correlate(DOCUMENT).scalar_subquery()
+    attempts = select(func.count()).select_from(LEDGER).where(*in_vain).correlate(DOCUMENT).scalar_subquery()
     statement = (
-        select(TYPE.c.mapping, TYPE.c.name, DOCUMENT.c.key, DOCUMENT.c.parked, since.label("since"))
+        select(
+            TYPE.c.mapping,
+            TYPE.c.name,
+            DOCUMENT.c.key,
+            DOCUMENT.c.parked,
+            since.label("since"),
+            DOCUMENT.c.parked_at,
+            attempts.label("attempts"),
+        )
         .join(TYPE, TYPE.c.id == DOCUMENT.c.type_id)
         .where(DOCUMENT.c.parked.is_not(None))
         .order_by(TYPE.c.mapping, TYPE.c.name, DOCUMENT.c.id)
@@ -93,4 +106,5 @@ def parked(
     if document is not None:
         statement = statement.where(DOCUMENT.c.type_id == document[0], DOCUMENT.c.key == document[1])
     for row in connection.execute(statement):
-        yield Parked(row.mapping, row.name, row.key, row.parked, row.since / 1e6 if row.since else None)
+        since_seconds = row.since / 1e6 if row.since else None
+        yield Parked(row.mapping, row.name, row.key, row.parked, since_seconds, row.parked_at, max(1, row.attempts))

@@ -246,12 +246,16 @@ class Documents:
                 .values(doubtful=True, not_before=time.time() + wait)
             )
 
-    def park(self, connection: Connection, parked: Sequence[tuple[Owed, str]]) -> None:
-        """Set aside what cannot be built; raised meanwhile, it stays owed."""
+    def park(self, connection: Connection, parked: Sequence[tuple[Owed, str, str]]) -> None:
+        """Set aside (document, reason, position) that cannot be built; raised meanwhile, it stays owed."""
         connection.execute(
-            _PARK, [{"b_id": owed.id, "b_rev": owed.wanted, "b_reason": reason[:2000]} for owed, reason in parked]
+            _PARK,
+            [
+                {"b_id": owed.id, "b_rev": owed.wanted, "b_reason": reason[:2000], "b_at": at}
+                for owed, reason, at in parked
+            ],
         )
-        self.record(connection, [Settled(owed, "parked") for owed, _ in parked])
+        self.record(connection, [Settled(owed, "parked") for owed, _, _ in parked])
 
     def postpone(self, connection: Connection, owed: Sequence[Owed], seconds: float, *, doubtful: bool) -> None:
         """Still owed, not to be tried again for ``seconds``."""
@@ -361,7 +365,7 @@ _FORGET = delete(DOCUMENT).where(DOCUMENT.c.id == bindparam("b_id"), DOCUMENT.c.
 _PARK = (
     update(DOCUMENT)
     .where(DOCUMENT.c.id == bindparam("b_id"), DOCUMENT.c.wanted <= bindparam("b_rev"))
-    .values(parked=bindparam("b_reason"), priority=None, attempts=DOCUMENT.c.attempts + 1)
+    .values(parked=bindparam("b_reason"), parked_at=bindparam("b_at"), priority=None, attempts=DOCUMENT.c.attempts + 1)
 )
 _POSTPONE = (
     update(DOCUMENT)

@@ -150,6 +150,7 @@ class DocumentRecord(SQLModel, table=True):
     chunks: int = Field(default=0, sa_column=Column(Integer, nullable=False, default=0))
     digest: str | None = None
     parked: str | None = Field(default=None, sa_column=Column(Text))
+    parked_at: str | None = Field(default=None, sa_column=Column(Text))  # the position that it was built from in vain
     attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False, default=0))
     not_before: float = Field(default=0.0, sa_column=Column(Float, nullable=False, default=0.0))
     doubtful: bool = False

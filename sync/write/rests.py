@@ -39,3 +39,7 @@ class Rests:
             with self._lock:
                 self._times.pop(what, None)
                 self._until.pop(what, None)
+
+    def any(self) -> bool:
+        """Whether something failed that has not succeeded since."""
+        return bool(self._times)

@@ -144,7 +144,7 @@ class Stage:
         except WeaviateUnreachable as exc:
             self._wait_for(exc, until=self.store.ready)
             return
-        if sent and len(ready) == len(drafts):
+        if sent and not self.rests.any():
             self.trouble = None
 
     # -- build -----------------------------------------------------------------------------------
@@ -289,7 +289,9 @@ class Stage:
             for mapping, done in by_mapping.items():
                 self.documents.confirm(connection, done, gathering.next_sequence[mapping])
             if parked:
-                self.documents.park(connection, parked)
+                at = {name: reflects.position for name, reflects in gathering.reflects.items()}
+                names = [gathering.kind_of(owed).registered.name for owed, _ in parked]
+                self.documents.park(connection, [(*one, at[name]) for one, name in zip(parked, names, strict=True)])
         if self.on_settled:
             self.on_settled([*settled, *(Settled(owed, "parked") for owed, _ in parked)])
 

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
+from connectors.change import Broken
 from sync.state.documents import Documents, Priority, Raise
 from sync.state.registry import DEAD_LETTER, DOCUMENT, LEDGER, MARKER, SOURCE, TERMS, next_sequence
 from sync.worker.continuity import note_gap
+from tests.support.airline import FLIGHT, first_rows
 from tests.support.command import Command
 from tests.support.world import World
 
@@ -293,3 +295,43 @@ def test_a_state_that_cannot_be_opened_is_named(headrace: Command) -> None:
     assert ran.code == 2
     assert "/nowhere/at/all/state.db" in ran.err
     assert "HEADRACE_STATE_URL" in ran.err
+
+
+def test_a_parked_document_is_shown_with_its_rows_and_no_value_of_them(headrace: Command, airline: World) -> None:
+    rows = first_rows()
+    rows["flights"] = [{**FLIGHT, "status_cd": "??"}]
+    airline.log.snapshot(rows)
+    airline.settle()
+    retry = ("deadletters", "retry", "airline.booking", "7")
+    assert headrace(*retry).code == 0
+    airline.write()
+    shown = headrace("deadletters", "show", "airline.booking", "7", "--json").json
+    assert shown["attempts"] == 2
+    assert shown["position"] == f"1:{len(airline.log.records) - 1}"
+    assert shown["rows"] == [
+        {"table": "bookings", "key": "7"},
+        {"table": "customers", "key": "1"},
+        {"table": "tickets", "key": "[7,1]"},
+        {"table": "flights", "key": "40"},
+    ]
+    out = headrace("deadletters", "show", "booking", "7").out
+    assert "status_cd" in out
+    assert "    tickets [7,1]\n" in out
+    assert "Maria Rossi" not in out
+    assert headrace("deadletters", "show", "booking", "8").code == 2
+
+
+def test_a_record_that_was_not_applied_is_shown_with_its_row_and_what_reads_it_again(
+    headrace: Command, airline: World
+) -> None:
+    airline.log.snapshot(first_rows())
+    key = {"booking_id": 7}
+    airline.log._add(Broken, committed_at=0, reason="not JSON", table="public.bookings", key=key)
+    airline.apply()
+    position = f"1:{len(airline.log.records) - 1}"
+    shown = headrace("deadletters", "show", "airline", position)
+    assert "row bookings 7; settled by itself" in shown.out
+    assert "read it again: headrace backfill airline bookings\n" in shown.out
+    assert headrace("deadletters", "show", "airline", position, "--json").json["key"] == "7"
+    assert "read it again: headrace backfill airline bookings\n" in headrace("deadletters", "list").out
+    assert headrace("deadletters", "show", "airline", "1:999").code == 2
