@@ -24,6 +24,9 @@ POLL_INTERVAL_MS = 8
 BATCH = 1
 QUEUE = 16384
 QUEUE_BYTES = 64 * 1024 * 1024
+# Rows of a backfill that are read and sent in one go, between two looks at the log: fresh changes wait so long. The
+# queries around each chunk are all that slows a backfill down, so that who reads the topic keeps up with it.
+CHUNK = 64
 PRODUCER_BATCH = 128 * 1024
 PRODUCER_BUFFER = 32 * 1024 * 1024
 
@@ -143,6 +146,7 @@ def _in_line(names: Names, settings: Settings) -> dict[str, str]:
         "signal.kafka.topic": names.signal_topic,
         "signal.kafka.bootstrap.servers": settings.kafka,
         "signal.poll.interval.ms": "500",
+        "incremental.snapshot.chunk.size": str(CHUNK),
     }
 
 

@@ -48,8 +48,8 @@ class Seen:
 class Backfills:
     """A thread that looks after backfills that are under way. ``say`` hears what it does.
 
-    PostgreSQL's connector shows the next rows when it sees a transaction end: in a quiet database once a second, with
-    its heartbeat. Here it is shown one as soon as the rows before are applied, so that it never runs far ahead.
+    PostgreSQL's connector reads on when it sees a transaction end: in a quiet database once a second, with its
+    heartbeat. So it is shown one where no row came since the last look.
     """
 
     def __init__(self, state: State, settings: Settings, say: Callable[[str], None]) -> None:
@@ -91,10 +91,10 @@ class Backfills:
 
     def _follow(self, seen: Seen, snapshot: Snapshot, offset: int, now: float) -> None:
         rows = (snapshot.identity, snapshot.rows)
+        mine = snapshot.backfilling and snapshot.identity == seen.backfill.id
         if rows != seen.rows:
             seen.rows, seen.offset, seen.since = rows, offset, now
-        mine = snapshot.backfilling and snapshot.identity == seen.backfill.id
-        if mine and offset != seen.nudged:
+        elif mine and offset != seen.nudged:
             seen.nudged = offset
             source_database(seen.registered.plan.mapping, seen.source).emit(f"backfill-{uuid.uuid4().hex}")
         if now - seen.since >= ASK_AGAIN_AFTER and offset > seen.offset:

@@ -101,9 +101,18 @@ def begun(pipeline: Pipeline) -> bool:
     return found is not None and found.started_at is not None
 
 
-def signalled(pipeline: Pipeline) -> bool:
+def signalled(pipeline: Pipeline) -> int:
+    """How many signals the connector was sent that were not cleared away since."""
     topics, topic = Topics(pipeline.env["HEADRACE_KAFKA"]), f"headrace.{pipeline.name}.{pipeline.name}-signal"
-    return topics.end(topic) > topics.beginning(topic)
+    return topics.end(topic) - topics.beginning(topic)
+
+
+@contextmanager
+def held(pipeline: Pipeline) -> Iterator[None]:
+    """A table that nobody can read: a backfill comes so far and no further."""
+    with psycopg.connect(pipeline.url) as connection:
+        connection.execute("lock table tickets in access exclusive mode")
+        yield
 
 
 @contextmanager
@@ -206,23 +215,44 @@ def test_ctrl_c_leaves_it_to_go_on_and_crashes_of_connect_and_worker_do_not_end_
     looking = Process(
         [sys.executable, "-m", "sync.cli.main", "backfill", airline.name], airline.env, tmp_path / "looking.log"
     )
-    wait_until("the backfill to be noted", lambda: noted(airline) and signalled(airline))
+    wait_until("the backfill to be noted", lambda: noted(airline) and signalled(airline) > 0)
     looking.send(signal.SIGINT)
     assert looking.process.wait(20) == 0, looking.text()
     assert f"look again: headrace backfill {airline.name} --watch" in looking.text()
     second = airline.command("backfill", airline.name, "bookings", check=False)
     assert second.returncode == 2
     assert "is being read again already" in second.stderr
-    airline.stack.start("connect")
-    wait_until("the backfill to begin", lambda: begun(airline), every=0.01)
-    airline.stack.kill("connect")
-    airline.workers[-1].kill()
+    with held(airline):
+        airline.stack.start("connect")
+        wait_until("the backfill to begin", lambda: begun(airline), every=0.01)
+        airline.stack.kill("connect")
+        airline.workers[-1].kill()
     airline.stack.start("connect")
     airline.start_worker()
     (done,) = backfill(airline, "--watch")
     assert done["outcome"] == "complete"
-    if not done["swept"]:
+    if not done["swept"]:  # the connector went on where it was; otherwise it began anew
         backfill(airline)
+    settled(airline)
+
+
+def test_one_that_is_stopped_in_the_middle_removes_nothing(airline: Pipeline, tmp_path: Path) -> None:
+    spoil(airline)
+    with held(airline):
+        backfill(airline, "--detach")
+        wait_until("the backfill to begin", lambda: begun(airline) and noted(airline))
+        signals = signalled(airline)
+        arguments = [sys.executable, "-m", "sync.cli.main", "backfill", airline.name, "--stop"]
+        stopping = Process(arguments, airline.env, tmp_path / "stopping.log")
+        wait_until("the signal to stop", lambda: signalled(airline) > signals)
+    assert stopping.process.wait(30) == 0, stopping.text()
+    found = last(airline)
+    assert found is not None
+    assert found.outcome == "stopped"
+    airline.wait()
+    assert (SURPLUS, 0) in airline.objects()
+    (done,) = backfill(airline)
+    assert done["swept"]
     settled(airline)
 
 

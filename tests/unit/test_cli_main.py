@@ -27,6 +27,7 @@ COMMANDS = [
     "remove",
     "run",
     "embedder",
+    "backfill",
     "status",
     "wait",
     "search",
