@@ -69,7 +69,8 @@ class Database(Protocol):
     def count(self, table: str, condition: str | None = None) -> int:
         """About how many rows ``table`` has; with ``condition``, in the database's own SQL, exactly how many meet it.
 
-        Nothing is written, whatever the condition says. Raises SourceRefused where it is no condition.
+        0 where that takes too long to tell. Nothing is written, whatever the condition says. Raises SourceRefused where
+        it is no condition.
         """
 
     def sample(self, table: str, wanted: Sequence[str], limit: int) -> list[dict[str, Any]]:

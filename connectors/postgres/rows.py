@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from connectors.postgres.address import Address
 
 PAGE = 500  # values per query
+COUNT_WITHIN_MS = 10_000
 EXACT_BELOW = 100_000  # rows that are counted rather than estimated
 
 
@@ -69,7 +70,10 @@ from pg_partition_tree(%s::regclass) t join pg_class c on c.oid = t.relid where 
 
 
 def count(address: Address, table: tuple[str, str], condition: str | None) -> int:
-    """As `Database.count`: the planner's estimate where the table is large, and nothing filters it."""
+    """As `Database.count`: the planner's estimate where the table is large, and nothing filters it.
+
+    0 where counting takes too long: it is large, or locked.
+    """
     name = sql.Identifier(*table)
     with address.connect() as connection:
         if condition is None:
@@ -77,7 +81,11 @@ def count(address: Address, table: tuple[str, str], condition: str | None) -> in
             if row is not None and row[1] and row[0] >= EXACT_BELOW:
                 return int(row[0])
         connection.execute("set default_transaction_read_only = on")
-        # Not psycopg's own type for SQL texts: these are a person's words. Prepared, only one statement is taken.
+        connection.execute(f"set statement_timeout = {COUNT_WITHIN_MS}")
         where = sql.SQL(" where ({}\n)").format(sql.SQL(condition)) if condition else sql.SQL("")
-        found = connection.execute(sql.SQL("select count(*) from {}").format(name) + where, prepare=True).fetchone()
+        try:
+            # A person's words: prepared, only one statement is taken.
+            found = connection.execute(sql.SQL("select count(*) from {}").format(name) + where, prepare=True).fetchone()
+        except psycopg.errors.QueryCanceled:
+            return 0
         return int(found[0]) if found else 0

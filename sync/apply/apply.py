@@ -311,6 +311,8 @@ class _Batch:
 
     def _complete(self, notice: SnapshotNotice, why: Raise) -> None:
         applier, snapshot = self.applier, self.progress.snapshot
+        if snapshot.kind == INCREMENTAL:
+            applier.backfilling.completing(self.connection, snapshot)
         whole = read_whole(applier, snapshot)
         removed = sweep(applier, self.connection, self.progress, whole, why) if snapshot.number > 1 else 0
         applier.letters.read_again(self.connection, whole)

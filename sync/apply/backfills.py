@@ -36,6 +36,12 @@ class Backfilling:
             counted = {"rows": snapshot.rows, "changed": snapshot.changed}
             ended(connection, [snapshot.identity, notice.identity], STOPPED, **counted)
 
+    def completing(self, connection: Connection, snapshot: Snapshot) -> None:
+        """Before anything is swept."""
+        asked = find(connection, snapshot.identity)
+        if asked is not None and asked.stopping:
+            snapshot.doubt = "it was told to stop"
+
     def completed(
         self, connection: Connection, snapshot: Snapshot, notice: SnapshotNotice, registered: Registered, removed: int
     ) -> None:
@@ -45,11 +51,12 @@ class Backfilling:
             if asked is None:
                 continue
             failed = _failed(snapshot, asked, registered)
+            outcome = COMPLETE if not failed else STOPPED if asked.stopping else f"failed: {', '.join(failed)}"
             names = [registered.plan.tables[table].database_name for table in asked.tables]
             ended(
                 connection,
                 [identity],
-                f"failed: {', '.join(failed)}" if failed else COMPLETE,
+                outcome,
                 rows=snapshot.rows,
                 changed=snapshot.changed,
                 removed=removed,

@@ -152,9 +152,10 @@ def _stop(state: State, registered: Registered, sources: list[str], *, json: boo
     """End it at its connector; what was asked for and not begun yet is simply not asked for any more."""
     from connectors import signals
     from connectors.names import names
-    from sync.state.backfills import STOPPED, ended, under_way
+    from sync.state.backfills import STOPPED, ended, stopping, under_way
+    from sync.state.backfills import find as find_backfill
 
-    stopped: list[Backfill] = []
+    wanted: list[Backfill] = []
     for source in sources:
         with state.read() as connection:
             found = under_way(connection, [registered.sources[source]])
@@ -163,16 +164,22 @@ def _stop(state: State, registered: Registered, sources: list[str], *, json: boo
             if each.started_at is None:
                 signals.forget(settings().kafka, own)
             else:
+                with state.write() as connection:
+                    stopping(connection, each.id)
                 signals.stop_reading(settings().kafka, own, each.id)
                 _wait_for_end(state, each.id)
             with state.write() as connection:
-                ended(connection, [each.id], STOPPED)
-        stopped += found
-    tables = [table for each in stopped for table in each.tables]
+                ended(connection, [each.id], STOPPED)  # one that has ended meanwhile stays as it is
+        wanted += found
+    with state.read() as connection:
+        done = [each for each in (find_backfill(connection, one.id) for one in wanted) if each is not None]
     if json:
-        terminal.print_json({"mapping": registered.name, "stopped": tables})
-    else:
-        terminal.line(f"stopped reading {', '.join(tables)}" if tables else "nothing is being read again")
+        terminal.print_json([_json(registered, each) for each in done])
+        return
+    for each in done:
+        terminal.line(f"{registered.name}: {', '.join(each.tables)}: {each.outcome} after {each.rows:,} rows")
+    if not done:
+        terminal.line("nothing is being read again")
 
 
 def _wait_for_end(state: State, identity: str) -> None:

@@ -30,6 +30,7 @@ class Backfill:
     changed: int
     removed: int
     swept: bool
+    stopping: bool
     asked_at: float
     started_at: float | None
     ended_at: float | None
@@ -77,6 +78,7 @@ def ask(
             changed=0,
             removed=0,
             swept=False,
+            stopping=False,
         )
     )
 
@@ -114,6 +116,11 @@ def asked_again(connection: Connection, backfill: Backfill) -> bool:
     """Note that its signal is sent once more; False where another worker does it."""
     mine = (BACKFILL.c.id == backfill.id, BACKFILL.c.asked_at == backfill.asked_at, BACKFILL.c.outcome.is_(None))
     return connection.execute(update(BACKFILL).where(*mine).values(asked_at=time.time())).rowcount > 0
+
+
+def stopping(connection: Connection, identity: str) -> None:
+    """Before it is told to stop: Debezium ends such a snapshot like any other, without the tables it left out."""
+    connection.execute(update(BACKFILL).where(BACKFILL.c.id == identity).values(stopping=True))
 
 
 def ended(connection: Connection, identities: Collection[str], outcome: str, **values: Any) -> None:

@@ -247,6 +247,7 @@ class BackfillRecord(SQLModel, table=True):
     changed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))  # not as they were stored
     removed: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))  # gone at the source
     swept: bool = False  # whether rows that were not shown were taken for gone
+    stopping: bool = False  # somebody asked for its end
     asked_at: float
     started_at: float | None = None
     ended_at: float | None = None

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, update
 
 from connectors.change import Broken, Change, SnapshotNotice, Truncate
 from sync.errors import BackfillRefused
-from sync.state.backfills import Backfill, ask, find
+from sync.state.backfills import Backfill, ask, find, stopping
 from sync.state.documents import Priority
 from sync.state.registry import DEAD_LETTER, ROW
 from tests.support.airline import BOOKING, CUSTOMER, FLIGHT, TICKET, first_rows
@@ -239,6 +239,19 @@ def test_a_stopped_backfill_sweeps_nothing(world: World, rows: Rows) -> None:
     world.settle()
     assert stored(world, "bookings") == ["7", "8"]
     assert asked.state.outcome == "stopped"
+
+
+def test_told_to_stop_it_sweeps_not_even_what_it_has_read(world: World, rows: Rows) -> None:
+    """So the real one ends: COMPLETED, without a word of the tables that it left out."""
+    asked = Asked(world, "customers", "bookings")
+    asked.notice("STARTED")
+    asked.scanned("customers", "EMPTY")
+    with world.state.write() as connection:
+        stopping(connection, asked.identity)
+    asked.notice("COMPLETED")
+    world.settle()
+    assert stored(world, "customers") == ["1"]
+    assert (asked.state.outcome, asked.state.swept) == ("stopped", False)
 
 
 def test_begun_anew_after_a_crash_it_sweeps_by_its_second_attempt_alone(world: World, rows: Rows) -> None:

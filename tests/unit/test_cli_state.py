@@ -335,3 +335,23 @@ def test_a_record_that_was_not_applied_is_shown_with_its_row_and_what_reads_it_a
     assert headrace("deadletters", "show", "airline", position, "--json").json["key"] == "7"
     assert "read it again: headrace backfill airline bookings\n" in headrace("deadletters", "list").out
     assert headrace("deadletters", "show", "airline", "1:999").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("airline", "booking"), "mapping airline has no table booking (nearest: bookings)"),
+        (("airline", "--where", "true"), "--where needs the table that it filters"),
+        (("airline", "--source", "nowhere"), "mapping airline has no source nowhere"),
+        (("airline", "--watch", "--stop"), "exclude each other"),
+        (("airline", "--watch"), "no table of airline was read again so far"),
+        (("airlin",), "no mapping airlin is applied (nearest: airline)"),
+        (("airline",), "PostgreSQL me@127.0.0.1:1/airline does not answer"),
+    ],
+)
+def test_a_backfill_that_makes_no_sense_cannot_run(
+    headrace: Command, airline: World, arguments: tuple[str, ...], said: str
+) -> None:
+    ran = headrace("backfill", *arguments)
+    assert ran.code == 2
+    assert said in ran.err
