@@ -79,6 +79,7 @@ class Stage:
         on_free: Callable[[], None] | None = None,
     ) -> None:
         self.state, self.store, self.embedder = state, store, embedder
+        self.model = embedder.describe()
         self.documents = Documents(state)
         self.rests = Rests()
         self.embedding = Embedding(state, self.documents, embedder, self.rests)
