@@ -201,14 +201,45 @@ class Stage:
         try:
             for type_id, group in _by_type(drafts).items():
                 try:
-                    self._deliver(gathering, group, settled, parked)
-                    self.rests.succeeded(type_id)
-                except (OutcomeUnknown, WeaviateRefused) as exc:
-                    self._failed(type_id, group, exc)
+                    well = self._deliver_or_rest(gathering, type_id, group, settled, parked) and well
+                except OutcomeUnknown as exc:
+                    done = {one.owed.id for one in settled} | {owed.id for owed, _ in parked}
+                    self._doubt(type_id, [draft for draft in group if draft.owed.id not in done], exc)
                     well = False
         finally:
             self._settle(gathering, settled, parked)
         return well
+
+    def _deliver_or_rest(
+        self,
+        gathering: Gathering,
+        type_id: int,
+        group: Sequence[Draft],
+        settled: list[Settled],
+        parked: list[tuple[Owed, str]],
+    ) -> bool:
+        """Refused together, the first and the last are tried alone: both refused, it is the collection that refuses."""
+        try:
+            self._deliver(gathering, group, settled, parked)
+            self.rests.succeeded(type_id)
+            return True
+        except WeaviateRefused as exc:
+            if len(group) == 1:  # nobody knows which; another one's turn will tell
+                self._postpone(group, min(60.0, 2.0 ** group[0].owed.attempts), exc)
+                return False
+            refusal = exc
+        refused: list[tuple[Owed, str]] = []
+        for number, draft in enumerate([group[0], group[-1], *group[1:-1]]):
+            try:
+                self._deliver(gathering, [draft], settled, parked)
+            except WeaviateRefused as exc:
+                refused.append((draft.owed, f"Weaviate refuses it: {exc}"))
+            if number == 1 and len(refused) == 2:
+                self._postpone(group, self.rests.failed(type_id), refusal)
+                return False
+        parked += refused
+        self.rests.succeeded(type_id)
+        return True
 
     def _deliver(
         self,
@@ -298,14 +329,10 @@ class Stage:
 
     # -- failures --------------------------------------------------------------------------------
 
-    def _failed(self, type_id: int, drafts: Sequence[Draft], why: OutcomeUnknown | WeaviateRefused) -> None:
-        """A collection that fails rests: no lane takes its documents meanwhile. One lost answer may be an accident."""
-        if isinstance(why, OutcomeUnknown):
-            self.rests.failed(type_id, forgiven=1)
-            pause = DOUBT_AFTER_LOSS if "lost" in str(why) else DOUBT_AFTER_TIMEOUT
-            self._postpone(drafts, pause, why, doubtful=True)
-        else:
-            self._postpone(drafts, self.rests.failed(type_id), why)
+    def _doubt(self, type_id: int, drafts: Sequence[Draft], why: OutcomeUnknown) -> None:
+        """One lost answer may be an accident; after several the collection rests, and no lane takes its documents."""
+        self.rests.failed(type_id, forgiven=1)
+        self._postpone(drafts, DOUBT_AFTER_LOSS if "lost" in str(why) else DOUBT_AFTER_TIMEOUT, why, doubtful=True)
 
     def _postpone(
         self, drafts: Sequence[Draft], seconds: float, why: HeadraceError | None, *, doubtful: bool = False

@@ -105,7 +105,7 @@ def test_while_a_collection_rests_no_lane_is_spent_on_it(both: World) -> None:
     both.apply()
     asked = failing(both, "Flight_g1", WeaviateRefused("read-only"))
     both.write()
-    assert asked.count("Flight_g1") == 1
+    assert asked.count("Flight_g1") == 3  # together, the first alone, the last alone
     assert ("7", 0) in both.texts
 
 
@@ -113,12 +113,28 @@ def test_a_collection_that_takes_writes_again_gets_what_it_is_owed(
     both: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rests, "FIRST", 0.0)
-    both.log.snapshot(first_rows())
+    both.log.snapshot({**first_rows(), "flights": [{**FLIGHT, "flight_id": n} for n in range(40, 50)]})
     both.apply()
-    failing(both, "Flight_g1", WeaviateRefused("read-only"), times=3)
+    failing(both, "Flight_g1", WeaviateRefused("read-only"), times=7)
     both.write()
-    assert flights(both) == {("40", 0): "Flight AZ 602\nAZ 602 on time"}
+    assert len(flights(both)) == 10
     assert both.stage.trouble is None
+
+
+def test_a_document_that_has_its_whole_request_refused_is_parked_alone(both: World) -> None:
+    both.log.snapshot({**first_rows(), "flights": [{**FLIGHT, "flight_id": n} for n in range(40, 50)]})
+    both.apply()
+    real = both.store.put
+
+    def put(collection: str, objects: Sequence[Any]) -> Any:
+        if any(one.properties["document_key"] == "45" for one in objects):
+            raise WeaviateRefused("the message is too large")
+        return real(collection, objects)
+
+    both.store.put = put  # type: ignore[method-assign]
+    both.write()
+    assert len(flights(both)) == 9
+    assert "too large" in document(both, "flight", "45").parked
 
 
 @pytest.mark.parametrize(
