@@ -300,8 +300,10 @@ class _Batch:
         if notice.kind == "STARTED" and notice.snapshot == INITIAL:
             # The log begins anew here: a database restored to an earlier point counts from there again.
             self.progress.database_position = None
+        if first := backfilling.first_heard(self.connection, snapshot, notice):
+            snapshot.start(notice)
         complete = snapshot.notice(notice)
-        if notice.kind == "STARTED":
+        if first or notice.kind == "STARTED":
             backfilling.started(self.connection, snapshot)
         elif notice.kind == "ABORTED":
             backfilling.stopped(self.connection, snapshot, notice)

@@ -19,13 +19,22 @@ class Backfilling:
     def __init__(self, source_id: int) -> None:
         self._source_id = source_id
 
+    def first_heard(self, connection: Connection, snapshot: Snapshot, notice: SnapshotNotice) -> bool:
+        """Whether this notice is the first of one that was asked for: a connector that takes it up says no STARTED."""
+        if notice.snapshot == INITIAL or notice.kind not in ("IN_PROGRESS", "TABLE_SCAN_COMPLETED"):
+            return False
+        if snapshot.under_way and snapshot.identity == notice.identity:
+            return False
+        asked = find(connection, notice.identity)
+        return asked is not None and asked.outcome is None and asked.started_at is None
+
     def started(self, connection: Connection, snapshot: Snapshot) -> None:
         """No notice tells of a filter: only what was asked for here is known to have none."""
         if snapshot.kind == INITIAL:
             ended(connection, [each.id for each in under_way(connection, [self._source_id])], OVERTAKEN)
             return
         asked = find(connection, snapshot.identity)
-        if asked is None:
+        if asked is None or asked.outcome is not None:
             snapshot.doubt = STRANGE
             return
         snapshot.filtered = snapshot.filtered or asked.condition is not None

@@ -52,7 +52,7 @@ class Snapshot:
     def notice(self, notice: SnapshotNotice) -> bool:
         """Take a notification in; True when the snapshot is now complete."""
         if notice.kind == "STARTED":
-            self._start(notice)
+            self.start(notice)
             return False
         if not self.under_way:
             return False
@@ -71,8 +71,8 @@ class Snapshot:
             return True
         return False
 
-    def _start(self, notice: SnapshotNotice) -> None:
-        """A new STARTED voids the earlier attempt, whatever that had reported."""
+    def start(self, notice: SnapshotNotice) -> None:
+        """A new start voids the earlier attempt, whatever that had reported."""
         self.number += 1
         self.identity, self.kind = notice.identity, notice.snapshot
         self.under_way, self.filtered, self.doubt = True, bool(notice.details.get("filter")), ""

@@ -12,7 +12,7 @@ from sync.cli import terminal
 from sync.cli.applied_mappings import NoSuch, find, open_state
 from sync.cli.environment import settings
 from sync.cli.mapping_files import nearest
-from sync.errors import HeadraceError, SettingsError
+from sync.errors import SettingsError
 
 if TYPE_CHECKING:
     from sync.state.backfills import Backfill
@@ -113,12 +113,10 @@ def _chosen(
 
 
 def _ask(state: State, registered: Registered, source: str, tables: tuple[str, ...], where: str | None) -> Backfill:
-    """Note it in the state, then signal it: what is noted and was not signalled is asked for again by the worker."""
-    from connectors import signals
-    from connectors.names import names
+    """Note it in the state: the worker tells the connector, and does so again where it was killed in the middle."""
     from connectors.registration import source_database
-    from sync.state.backfills import ask, ended, find
-    from sync.worker.backfills import send
+    from sync.state.backfills import ask
+    from sync.state.backfills import find as find_backfill
 
     database = source_database(registered.plan.mapping, source)
     counted = {registered.plan.tables[table].database_name for table in tables}
@@ -126,15 +124,8 @@ def _ask(state: State, registered: Registered, source: str, tables: tuple[str, .
     identity = f"headrace-{uuid.uuid4().hex}"
     with state.write() as connection:
         ask(connection, registered, source, identity, tables, where, total)
-        asked = find(connection, identity)
+        asked = find_backfill(connection, identity)
     assert asked is not None
-    try:
-        signals.forget(settings().kafka, names(registered.plan.mapping, source))
-        send(settings(), registered, source, asked)
-    except HeadraceError as exc:
-        with state.write() as connection:
-            ended(connection, [identity], f"failed: {exc}")
-        raise
     return asked
 
 
@@ -161,9 +152,7 @@ def _stop(state: State, registered: Registered, sources: list[str], *, json: boo
             found = under_way(connection, [registered.sources[source]])
         own = names(registered.plan.mapping, source)
         for each in found:
-            if each.started_at is None:
-                signals.forget(settings().kafka, own)
-            else:
+            if each.started_at is not None:
                 with state.write() as connection:
                     stopping(connection, each.id)
                 signals.stop_reading(settings().kafka, own, each.id)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from sync.errors import BackfillRefused
 from sync.state.registry import BACKFILL, SOURCE, Registered
@@ -32,6 +32,7 @@ class Backfill:
     swept: bool
     stopping: bool
     asked_at: float
+    claimed_at: float | None
     started_at: float | None
     ended_at: float | None
     outcome: str | None
@@ -53,7 +54,7 @@ def ask(
     condition: str | None,
     total: int,
 ) -> None:
-    """Note a backfill before its signal is sent. Raises BackfillRefused while the source is being read otherwise."""
+    """Note a backfill: a worker tells the connector. Raises BackfillRefused while the source is being read already."""
     number = registered.sources[source]
     if current := under_way(connection, [number]):
         raise BackfillRefused(
@@ -106,16 +107,18 @@ def latest(connection: Connection, sources: Iterable[int]) -> list[Backfill]:
 
 
 def began(connection: Connection, identity: str) -> None:
-    """Its first notice came: it may be the second time, after a crash of Connect."""
+    """Its first notice came."""
     connection.execute(
         update(BACKFILL).where(BACKFILL.c.id == identity, BACKFILL.c.outcome.is_(None)).values(started_at=time.time())
     )
 
 
-def asked_again(connection: Connection, backfill: Backfill) -> bool:
-    """Note that its signal is sent once more; False where another worker does it."""
-    mine = (BACKFILL.c.id == backfill.id, BACKFILL.c.asked_at == backfill.asked_at, BACKFILL.c.outcome.is_(None))
-    return connection.execute(update(BACKFILL).where(*mine).values(asked_at=time.time())).rowcount > 0
+def claim(connection: Connection, identity: str, lease: float) -> bool:
+    """Take it on to tell the connector; False where another worker did so within ``lease`` seconds, or it has begun."""
+    free = or_(BACKFILL.c.claimed_at.is_(None), BACKFILL.c.claimed_at < time.time() - lease)
+    waits = (BACKFILL.c.outcome.is_(None), BACKFILL.c.started_at.is_(None))
+    claimed = update(BACKFILL).where(BACKFILL.c.id == identity, free, *waits).values(claimed_at=time.time())
+    return connection.execute(claimed).rowcount > 0
 
 
 def stopping(connection: Connection, identity: str) -> None:

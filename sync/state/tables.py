@@ -249,6 +249,7 @@ class BackfillRecord(SQLModel, table=True):
     swept: bool = False  # whether rows that were not shown were taken for gone
     stopping: bool = False  # somebody asked for its end
     asked_at: float
+    claimed_at: float | None = None  # a worker began to tell the connector
     started_at: float | None = None
     ended_at: float | None = None
     outcome: str | None = Field(default=None, sa_column=Column(Text))

@@ -1,4 +1,4 @@
-"""Beside the worker's stages: backfills are kept going, asked for again where they were lost, and cleared away."""
+"""Beside the worker's stages: backfills are told to their connectors, kept going and cleared away."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from connectors import signals
+from connectors import incremental, signals
 from connectors.names import Names, names
 from connectors.registration import source_database
 from sync.apply.snapshots import Snapshot
-from sync.errors import HeadraceError
+from sync.errors import ConnectorFailed, ConnectRefused, HeadraceError
 from sync.settings import Settings
-from sync.state.backfills import Backfill, asked_again, find, under_way
+from sync.state.backfills import Backfill, claim, ended, find, under_way
 from sync.state.database import State
 from sync.state.registry import SOURCE, Registered, load
 
@@ -25,20 +25,21 @@ log = logging.getLogger("headrace.worker")
 
 LOOK_EVERY = 1.0
 NUDGE_EVERY = 0.1
-ASK_AGAIN_AFTER = 60.0  # seconds without a row or notice of it, while the source's log goes on
+TRY_AGAIN = 3.0  # seconds after which a connector is told that did not answer
+HEARD_WITHIN = 120.0  # and one that was told and of which nothing was heard: much may wait in its topic
+LEASE = 60.0  # for which other workers leave it to the one that began
 
 
 @dataclass
 class Seen:
-    """A backfill as it was seen last: how far, since when, and how often the log moved on without it."""
+    """A backfill as it was seen last: how far, and where its source's log was when it was shown a commit."""
 
     backfill: Backfill
     source: str
     registered: Registered
     rows: tuple[str, int] = ("", -1)
-    offset: int = -1
-    since: float = 0.0
     nudged: int = -1
+    not_before: float = 0.0
 
     @property
     def names(self) -> Names:
@@ -80,7 +81,7 @@ class Backfills:
             for backfill in current:
                 if backfill.id not in self._seen:
                     source = sources[backfill.source_id]
-                    self._seen[backfill.id] = Seen(backfill, source.name, load(connection, source.mapping), since=now)
+                    self._seen[backfill.id] = Seen(backfill, source.name, load(connection, source.mapping))
         for backfill in current:
             source = sources[backfill.source_id]
             self._seen[backfill.id].backfill = backfill
@@ -90,33 +91,36 @@ class Backfills:
             del self._seen[identity]
 
     def _follow(self, seen: Seen, snapshot: Snapshot, offset: int, now: float) -> None:
+        if seen.backfill.started_at is None:
+            if now >= seen.not_before:
+                seen.not_before = now + TRY_AGAIN
+                self._begin(seen)
+                seen.not_before = now + HEARD_WITHIN
+            return
         rows = (snapshot.identity, snapshot.rows)
-        mine = snapshot.backfilling and snapshot.identity == seen.backfill.id
         if rows != seen.rows:
-            seen.rows, seen.offset, seen.since = rows, offset, now
-        elif mine and offset != seen.nudged:
+            seen.rows = rows
+        elif snapshot.backfilling and offset != seen.nudged:
             seen.nudged = offset
             source_database(seen.registered.plan.mapping, seen.source).emit(f"backfill-{uuid.uuid4().hex}")
-        if now - seen.since >= ASK_AGAIN_AFTER and offset > seen.offset:
-            seen.since, seen.offset = now, offset
+
+    def _begin(self, seen: Seen) -> None:
+        backfill, tables = seen.backfill, seen.registered.plan.tables
+        with self._state.write() as connection:
+            if not claim(connection, backfill.id, 0.0 if self._state.is_sqlite else LEASE):
+                return
+        names = list(dict.fromkeys(tables[name].database_name for name in backfill.tables))
+        try:
+            incremental.begin(self._settings, seen.names, backfill.id, names, backfill.condition)
+        except (ConnectRefused, ConnectorFailed) as exc:
             with self._state.write() as connection:
-                mine = asked_again(connection, seen.backfill)
-            if mine:
-                self._say(f"{seen.names.connector}: nothing came of a backfill; asking again")
-                send(self._settings, seen.registered, seen.source, seen.backfill)
+                ended(connection, [backfill.id], f"failed: {exc}")
 
     def _clear(self, seen: Seen) -> None:
         with self._state.read() as connection:
-            ended = find(connection, seen.backfill.id)
+            found = find(connection, seen.backfill.id)
         signals.forget(self._settings.kafka, seen.names)
-        if ended is not None:
-            self._say(f"{seen.registered.name}: backfill of {', '.join(ended.tables)}: {ended.outcome}")
-
-
-def send(settings: Settings, registered: Registered, source: str, backfill: Backfill) -> None:
-    """Signal a backfill to its connector. Raises KafkaUnreachable."""
-    tables = [registered.plan.tables[name].database_name for name in backfill.tables]
-    filters = dict.fromkeys(tables, backfill.condition) if backfill.condition else {}
-    signals.read_again(
-        settings.kafka, names(registered.plan.mapping, source), backfill.id, list(dict.fromkeys(tables)), filters
-    )
+        if found is not None:
+            if found.started_at is None:
+                incremental.go_on(self._settings, seen.names)
+            self._say(f"{seen.registered.name}: backfill of {', '.join(found.tables)}: {found.outcome}")

@@ -34,6 +34,10 @@ class Asked:
         made = {"snapshot": snapshot, "kind": kind, "identity": identity or self.identity, **more}
         self.world.log._add(SnapshotNotice, committed_at=0, **made)
 
+    def begin(self) -> None:
+        """Its first word: a connector that takes it up from its offsets says no STARTED."""
+        self.notice("IN_PROGRESS")
+
     def show(self, table: str, *rows: dict[str, Any], position: tuple[int, int] | None = None) -> None:
         for row in rows:
             self.world.log.change(table, "r", row, incremental=True)
@@ -44,7 +48,7 @@ class Asked:
         self.notice("TABLE_SCAN_COMPLETED", table=f"public.{table}", status=status)
 
     def whole(self, rows: Rows) -> None:
-        self.notice("STARTED")
+        self.begin()
         for table in self.tables:
             self.show(table, *rows.get(table, []))
             self.scanned(table, "SUCCEEDED" if rows.get(table) else "EMPTY")
@@ -104,7 +108,7 @@ def test_a_row_that_is_missing_and_one_that_is_wrong_are_mended_behind_fresh_cha
     forget(world, "bookings", "8")
     rows["bookings"].append({**BOOKING, "booking_id": 9, "pnr": "FRESH1"})
     asked = Asked(world, "bookings")
-    asked.notice("STARTED")
+    asked.begin()
     asked.show("bookings", *rows["bookings"][:2])
     world.log.commit(("bookings", "c", rows["bookings"][2]))
     world.apply()  # all in one batch
@@ -123,7 +127,7 @@ def test_a_row_that_is_missing_and_one_that_is_wrong_are_mended_behind_fresh_cha
 def test_a_change_begun_before_and_committed_after_the_rows_were_shown_counts(world: World, rows: Rows) -> None:
     """Its place in the log is below that of the rows: they stand at the end of the transaction before them."""
     asked = Asked(world, "flights")
-    asked.notice("STARTED")
+    asked.begin()
     asked.show("flights", FLIGHT)
     world.log.commit(("flights", "u", {**FLIGHT, "status_cd": "CX"}))
     asked.scanned("flights")
@@ -136,7 +140,7 @@ def test_rows_of_a_connector_that_lags_behind_bring_nothing_back_and_allow_no_sw
     for status in ("DL", "CX"):
         world.log.commit(("flights", "u", {**FLIGHT, "status_cd": status}))
     asked = Asked(world, "flights")
-    asked.notice("STARTED")
+    asked.begin()
     asked.show("flights", FLIGHT, position=(1, 5))
     asked.scanned("flights")
     asked.notice("COMPLETED")
@@ -185,7 +189,7 @@ def _second(asked: Asked) -> None:
 @pytest.mark.parametrize("status", ["NO_PRIMARY_KEY", "UNKNOWN_SCHEMA", "SQL_EXCEPTION", "SKIPPED", ""])
 def test_a_failed_backfill_sweeps_nothing_and_says_so(world: World, rows: Rows, status: str) -> None:
     asked = Asked(world, "bookings")
-    asked.notice("STARTED")
+    asked.begin()
     if status:
         asked.scanned("bookings", status)
     asked.notice("COMPLETED")
@@ -196,7 +200,7 @@ def test_a_failed_backfill_sweeps_nothing_and_says_so(world: World, rows: Rows, 
 
 def test_a_filtered_backfill_sweeps_nothing(world: World, rows: Rows) -> None:
     asked = Asked(world, "bookings", condition="booking_id = 7")
-    asked.notice("STARTED")
+    asked.begin()
     asked.show("bookings", BOOKING)
     asked.scanned("bookings")
     asked.notice("COMPLETED")
@@ -208,7 +212,7 @@ def test_a_filtered_backfill_sweeps_nothing(world: World, rows: Rows) -> None:
 @pytest.mark.parametrize("interrupted", [_skipped, _second], ids=["Connect restarted", "another one asked for"])
 def test_an_interrupted_backfill_sweeps_nothing(world: World, rows: Rows, interrupted: Callable[[Asked], None]) -> None:
     asked = Asked(world, "bookings")
-    asked.notice("STARTED")
+    asked.begin()
     interrupted(asked)
     asked.show("bookings", BOOKING)
     asked.scanned("bookings")
@@ -232,7 +236,7 @@ def test_one_that_somebody_else_asked_for_sweeps_nothing(world: World, rows: Row
 
 def test_a_stopped_backfill_sweeps_nothing(world: World, rows: Rows) -> None:
     asked = Asked(world, "bookings")
-    asked.notice("STARTED")
+    asked.begin()
     asked.scanned("bookings", "EMPTY")
     asked.notice("ABORTED")
     asked.notice("COMPLETED")
@@ -244,7 +248,7 @@ def test_a_stopped_backfill_sweeps_nothing(world: World, rows: Rows) -> None:
 def test_told_to_stop_it_sweeps_not_even_what_it_has_read(world: World, rows: Rows) -> None:
     """So the real one ends: COMPLETED, without a word of the tables that it left out."""
     asked = Asked(world, "customers", "bookings")
-    asked.notice("STARTED")
+    asked.begin()
     asked.scanned("customers", "EMPTY")
     with world.state.write() as connection:
         stopping(connection, asked.identity)
@@ -256,11 +260,12 @@ def test_told_to_stop_it_sweeps_not_even_what_it_has_read(world: World, rows: Ro
 
 def test_begun_anew_after_a_crash_it_sweeps_by_its_second_attempt_alone(world: World, rows: Rows) -> None:
     asked = Asked(world, "bookings")
-    asked.notice("STARTED")
+    asked.begin()
     asked.show("bookings", rows["bookings"][1])
     asked.scanned("bookings")
     _skipped(asked)
     del rows["bookings"][1]
+    asked.notice("STARTED")
     asked.whole(rows)
     world.settle()
     assert stored(world, "bookings") == ["7"]
@@ -269,7 +274,7 @@ def test_begun_anew_after_a_crash_it_sweeps_by_its_second_attempt_alone(world: W
 
 def test_what_changed_since_it_began_counts_as_shown(world: World, rows: Rows) -> None:
     asked = Asked(world, "bookings")
-    asked.notice("STARTED")
+    asked.begin()
     asked.show("bookings", BOOKING)
     new, same = {**BOOKING, "booking_id": 9, "pnr": "FRESH1"}, rows["bookings"][1]
     world.log.commit(("bookings", "c", new), ("bookings", "u", same))
@@ -284,7 +289,7 @@ def test_what_changed_since_it_began_counts_as_shown(world: World, rows: Rows) -
 def test_a_table_truncated_meanwhile_stays_empty(world: World, rows: Rows) -> None:
     """The connector drops a changed row from what it has read, and knows of no key in a truncate."""
     asked = Asked(world, "bookings")
-    asked.notice("STARTED")
+    asked.begin()
     world.log._add(Truncate, committed_at=1, table="public.bookings", database_position=(9, 9), transaction=None)
     world.log.transactions = 9
     asked.show("bookings", *rows["bookings"])
@@ -324,7 +329,7 @@ def test_while_the_whole_source_is_read_it_is_refused(world: World) -> None:
 
 def test_a_new_snapshot_of_the_source_ends_it(world: World, rows: Rows) -> None:
     asked = Asked(world, "bookings")
-    asked.notice("STARTED")
+    asked.begin()
     world.log.snapshot(rows)
     world.settle()
     assert asked.state.outcome == "the whole source is being read anew, these tables with it"
