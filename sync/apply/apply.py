@@ -22,6 +22,7 @@ from connectors.change import (
 from connectors.positions import below
 from sync.apply.raising import Raising
 from sync.apply.rows import Fold, Rows
+from sync.apply.shapes import Shapes, note_drift
 from sync.apply.snapshots import INITIAL, Snapshot
 from sync.apply.transactions import opened
 from sync.errors import Fenced, Undecodable
@@ -97,6 +98,7 @@ class Applier:
         self.documents = Documents(state)
         self.rows = Rows(state, registered, max_text_bytes)
         self.raising = Raising(registered, self.documents)
+        self.shapes = Shapes()
         self._current, self._advance = state.prepare(_CURRENT), state.prepare(_ADVANCE)
         self._stand = state.prepare(_STAND)
         self._tables = {table.database_name: table for table in registered.tables_of(source)}
@@ -212,8 +214,13 @@ class _Batch:
     def _change(self, change: Change, sequence: int) -> None:
         self._commit_time(change)
         table = self.applier.table(change.table)
-        if table is not None:
-            self.pending.append((table, change, Raise(sequence, change.committed_at, change.operation.value)))
+        if table is None:
+            return
+        if drift := self.applier.shapes.wrong(table, change):
+            why = Raise(sequence, change.committed_at, f"{table.name} has changed")
+            note_drift(self.connection, self.applier.raising, self.progress.id, {table.name: drift}, why)
+            return
+        self.pending.append((table, change, Raise(sequence, change.committed_at, change.operation.value)))
 
     def _commit_time(self, record: Record) -> None:
         self.progress.committed_at = max(self.progress.committed_at, record.committed_at)

@@ -29,6 +29,7 @@ from sync.worker.consumer import Lanes, SourceApp
 from sync.worker.continuity import broken, ensure, note_gap
 from sync.worker.housekeeping import Housekeeping
 from sync.worker.intake import Intake
+from sync.worker.schema import Schema
 from sync.write.stage import DOUBT_AFTER_LOSS, Stage
 from sync.write.weaviate import Weaviate
 
@@ -77,6 +78,8 @@ class Worker:
             self.state, self.store, self.stage.model, self.settings, self.say, lambda: self.stage.queue.wake()
         )
         upkeep.start()
+        schema = Schema(self.state, self.say, self._log_lost)
+        schema.start()
         try:
             await self._serve(stopping)
         finally:
@@ -84,6 +87,7 @@ class Worker:
             await asyncio.get_running_loop().run_in_executor(None, self.stage.stop)
             await asyncio.get_running_loop().run_in_executor(None, connectors.stop)
             await asyncio.get_running_loop().run_in_executor(None, upkeep.stop)
+            await asyncio.get_running_loop().run_in_executor(None, schema.stop)
             housekeeping.stop()
             self.store.close()
             self.state.close()
