@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import orjson
 from sqlalchemy import Connection, select, update
@@ -43,7 +43,7 @@ def note(connection: Connection, source_id: int, found: Mapping[str, str]) -> li
     return new
 
 
-def forget(connection: Connection, source_id: int, tables: list[str]) -> None:
+def forget(connection: Connection, source_id: int, tables: Collection[str]) -> None:
     """These tables are as they should be, and are read again."""
     before = noted(connection.execute(select(SOURCE.c.drift).where(SOURCE.c.id == source_id)).scalar_one())
     _write(connection, source_id, {table: reason for table, reason in before.items() if table not in tables})

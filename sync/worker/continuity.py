@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 from sqlalchemy import select, update
 
+from connectors.captured import captured
 from connectors.registration import resnapshot
 from connectors.topics import Described, Topics
 from sync.apply.apply import Progress, read_progress
 from sync.settings import Settings
 from sync.state.database import State
+from sync.state.drift import noted
 from sync.state.registry import SOURCE, Registered
 
 LOOKS = 5
@@ -30,15 +32,18 @@ def ensure(state: State, registered: Registered, source: str, settings: Settings
     if reason := broken(topics, progress, topic):
         note_gap(state, number, reason)
     with state.read() as connection:
-        due, why = connection.execute(
-            select(SOURCE.c.snapshot_due, SOURCE.c.trouble).where(SOURCE.c.id == number)
+        due, why, drift = connection.execute(
+            select(SOURCE.c.snapshot_due, SOURCE.c.trouble, SOURCE.c.drift).where(SOURCE.c.id == number)
         ).one()
     if not due:
         return
     say(f"{registered.name}.{source}: {why or 'a snapshot is due'}; everything is read again")
     topics.ensure(topic, {"max.message.bytes": str(settings.max_record_bytes)})
     _move_to_the_end(state, number, topics, topic)
-    resnapshot(registered.plan.mapping, source, settings, say)
+    without = {registered.plan.tables[table].database_name for table in noted(drift)}
+    tables = captured(registered.plan.mapping, registered.lock, source)
+    readable = [table for table in tables if table.name not in without]
+    resnapshot(registered.plan.mapping, source, settings, say, readable)
     with state.write() as connection:
         connection.execute(update(SOURCE).where(SOURCE.c.id == number).values(snapshot_due=False))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +98,9 @@ class Schema:
             new = note_drift(connection, raising, source.id, called, why)
         for table in new:
             self._say(f"{source.mapping}.{source.name}: {called[table]}; documents that read it are parked")
+        if new and not source.loaded:
+            # The snapshot that is under way was begun with this table, and may fail for it.
+            self._gap(source, called[new[0]])
 
     def _read_again(self, registered: Registered, source: Any, found: dict[str, str], unsaid: dict[str, str]) -> None:
         """Where rows changed in silence, or a table that could not be read can be again.
@@ -113,11 +116,14 @@ class Schema:
         reasons += [f"table {registered.plan.tables[table].database_name} is as it was" for table in mended]
         if not reasons:
             return
-        note_gap(self._state, source.id, reasons[0])
+        self._gap(source, reasons[0], mended)
+
+    def _gap(self, source: Any, reason: str, mended: Collection[str] = ()) -> None:
+        note_gap(self._state, source.id, reason)
         if mended:
             with self._state.write() as connection:
                 drift.forget(connection, source.id, mended)
-        self._on_gap(source.mapping, source.name, reasons[0])
+        self._on_gap(source.mapping, source.name, reason)
 
     def _due(self, source_id: int, table: str) -> bool:
         """Records that lack what the catalogue has must not have the source read again and again."""
