@@ -41,6 +41,7 @@ class Registration:
     topic_id: str
     created: bool  # False: its connector was there already
     warnings: tuple[Problem, ...] = ()
+    shape_marks: str | None = None  # of its tables before the snapshot began, to compare with later
 
     @property
     def topic(self) -> str:
@@ -229,6 +230,7 @@ class _Source:
         if done := self.database.prepare(self.own, self.tables):
             self._undo(undo, done[0], done[1])
             self.progress(done[0])
+        marks = self.database.shape(self.own, self.tables, None).marks
         self._validate()
         end = topics.end(self.own.topic)
         if self.before is None:
@@ -240,7 +242,7 @@ class _Source:
             self._wait_for_snapshot(topics, end)
         self.progress(f"connector {self.own.connector} runs")
         topic_id = topics.topic_id(self.own.topic) or ""
-        return Registration(self.own.source, self.own, topic_id, self.before is None, warnings)
+        return Registration(self.own.source, self.own, topic_id, self.before is None, warnings, marks)
 
     def _topics(self, topics: Topics, undo: ExitStack) -> None:
         size = {"max.message.bytes": str(self.settings.max_record_bytes)}

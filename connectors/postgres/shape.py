@@ -68,19 +68,19 @@ def look(address: Address, names: Names, tables: Sequence[CapturedTable], marks:
         mend = publication.differs(connection, names, there, known)
         kept_back = publication.kept_back(connection, names, there, known)
     before = {name: Marks(**one) for name, one in json.loads(marks).items()} if marks else {}
-    unsaid = {name: f"table {name} was not published for a while" for name in kept_back}
+    silent = {name: f"table {name} was not published for a while" for name in kept_back}
     for table in there:
-        if (was := before.get(table.name)) and (reason := _unsaid(table, was, now[table.name])):
-            unsaid.setdefault(table.name, reason)
+        if (was := before.get(table.name)) and (reason := unsaid(table, was, now[table.name])):
+            silent.setdefault(table.name, reason)
     return Shape(
         SourceLock(connector="postgres", tables={name: as_locked(known[name]) for name in now if name in known}),
-        unsaid,
+        silent,
         mend,
         json.dumps({name: asdict(one) for name, one in now.items()}),
     )
 
 
-def _unsaid(table: CapturedTable, was: Marks, now: Marks) -> str | None:
+def unsaid(table: CapturedTable, was: Marks, now: Marks) -> str | None:
     """Why rows of the table may be other ones than the log says, in words."""
     if was.oid != now.oid:
         return f"table {table.name} was made anew"
