@@ -62,21 +62,30 @@ class Schema:
     def look(self) -> None:
         """One look at every source; one whose database does not answer is looked at again."""
         with self._state.read() as connection:
-            sources = connection.execute(select(SOURCE).where(SOURCE.c.snapshot_due.is_(False))).all()
-        for source in sources:
+            numbers = connection.execute(select(SOURCE.c.id)).scalars().all()
+        for number in numbers:
             try:
-                self._look_at(source)
+                self._look_at(number)
             except HeadraceError as exc:  # that it is away the connector says
-                log.debug("schema of %s.%s: %s", source.mapping, source.name, exc)
+                log.debug("schema of source %d: %s", number, exc)
 
-    def _look_at(self, source: Any) -> None:
+    def _source(self, number: int) -> tuple[Any, Registered] | None:
+        """The source with its mapping; None where it was removed, or is to be read again in any case."""
+        one = select(SOURCE).where(SOURCE.c.id == number, SOURCE.c.snapshot_due.is_(False))
         with self._state.read() as connection:
-            registered = load(connection, source.mapping)
+            source = connection.execute(one).one_or_none()
+            return (source, load(connection, source.mapping)) if source is not None else None
+
+    def _look_at(self, number: int) -> None:
+        if (known := self._source(number)) is None:
+            return
+        source, registered = known
         one = _Source.of(registered, source)
         shape = one.database.shape(one.names, one.tables, source.shape_marks)
         lock = registered.lock.sources.get(source.name) if registered.lock else None
         found = drifted(one.tables, lock, shape.catalogue)
-        if shape.mend:
+        # `headrace remove` drops the publication when the state has forgotten the source.
+        if shape.mend and self._source(number) is not None:
             marks = one.mend(shape)
             self._say(f"{source.mapping}.{source.name}: publication {one.names.publication} is as it should be again")
         else:

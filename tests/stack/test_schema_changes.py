@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,6 +150,14 @@ def test_rows_that_changed_without_a_word_in_the_log_are_read_again(notes: Notes
     notes.sql(f"insert into {table} values (23, 'later')")
     notes.wait_equal(table)
     assert notes.epoch == epoch + 1
+
+
+def test_the_page_for_dbas_shows_the_way_to_another_type_that_was_tried() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "dba.md").read_text()
+    (shown,) = re.findall(r"^```sql\n(begin;.*?)```$", page, re.M | re.S)
+    tried = SILENT["widened"][0].format(name="airline").replace("widened", "tickets")
+    for one, other in zip(shown.split(";"), tried.split(";"), strict=False):
+        assert one.split("alter column")[0].split() == other.split("alter column")[0].split()
 
 
 # -- what cannot be read as mapped is parked ---------------------------------------------------------
