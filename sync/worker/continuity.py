@@ -8,7 +8,8 @@ from collections.abc import Callable
 from sqlalchemy import select, update
 
 from connectors.captured import captured
-from connectors.registration import resnapshot
+from connectors.names import names
+from connectors.registration import resnapshot, source_database
 from connectors.topics import Described, Topics
 from sync.apply.apply import Progress, read_progress
 from sync.settings import Settings
@@ -40,12 +41,15 @@ def ensure(state: State, registered: Registered, source: str, settings: Settings
     say(f"{registered.name}.{source}: {why or 'a snapshot is due'}; everything is read again")
     topics.ensure(topic, {"max.message.bytes": str(settings.max_record_bytes)})
     _move_to_the_end(state, number, topics, topic)
+    mapping = registered.plan.mapping
+    tables = captured(mapping, registered.lock, source)
     without = {registered.plan.tables[table].database_name for table in noted(drift)}
-    tables = captured(registered.plan.mapping, registered.lock, source)
-    readable = [table for table in tables if table.name not in without]
-    resnapshot(registered.plan.mapping, source, settings, say, readable)
+    # Whatever the tables have been through up to here, the snapshot shows.
+    marks = source_database(mapping, source).shape(names(mapping, source), tables, None).marks
+    resnapshot(mapping, source, settings, say, [table for table in tables if table.name not in without])
     with state.write() as connection:
-        connection.execute(update(SOURCE).where(SOURCE.c.id == number).values(snapshot_due=False))
+        known = {"snapshot_due": False, "shape_marks": marks}
+        connection.execute(update(SOURCE).where(SOURCE.c.id == number).values(**known))
 
 
 def broken(topics: Topics, progress: Progress, topic: str) -> str | None:

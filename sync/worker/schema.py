@@ -93,8 +93,10 @@ class Schema:
         self._note(registered, source, found)
         self._read_again(registered, source, found, shape.unsaid)
         if marks != source.shape_marks:
+            # Not where a gap was noted: a source that is read again gets marks of the moment before its snapshot.
+            same = update(SOURCE).where(SOURCE.c.id == source.id, SOURCE.c.epoch == source.epoch)
             with self._state.write() as connection:
-                connection.execute(update(SOURCE).where(SOURCE.c.id == source.id).values(shape_marks=marks))
+                connection.execute(same.values(shape_marks=marks))
 
     def _note(self, registered: Registered, source: Any, found: dict[str, str]) -> None:
         called = drift.tables_called(registered, source.name, found)
@@ -112,10 +114,7 @@ class Schema:
             self._gap(source, called[new[0]])
 
     def _read_again(self, registered: Registered, source: Any, found: dict[str, str], unsaid: dict[str, str]) -> None:
-        """Where rows changed in silence, or a table that could not be read can be again.
-
-        The gap is noted before the marks move on: what a crash leaves in between costs a needless snapshot.
-        """
+        """Where rows changed in silence, or a table that could not be read can be again."""
         with self._state.read() as connection:
             noted = drift.of_mapping(connection, registered.name)
         now = drift.tables_called(registered, source.name, found)

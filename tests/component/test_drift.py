@@ -161,7 +161,14 @@ def test_rows_that_changed_in_silence_are_read_again_and_the_publication_is_mend
     watch.look()
     assert gaps == ["table public.tickets was made anew"]
     assert catalogue.prepared == [[f"public.{name}" for name in ("customers", "flights", "bookings", "tickets")]]
-    assert source_of(world).shape_marks == "look 2", "taken after the publication was mended"
+    assert source_of(world).shape_marks is None, "taken before the snapshot"
+
+
+def test_marks_are_taken_after_the_publication_was_mended(world: World, watch: Schema, catalogue: Catalogue) -> None:
+    catalogue.mend = True
+    watch.look()
+    assert source_of(world).shape_marks == "look 2"
+    assert not source_of(world).snapshot_due
 
 
 def test_a_table_that_is_gone_is_left_out_of_what_is_mended(world: World, watch: Schema, catalogue: Catalogue) -> None:

@@ -148,6 +148,7 @@ def test_rows_that_changed_without_a_word_in_the_log_are_read_again(notes: Notes
     notes.wait_equal(table)
     assert notes.epoch == epoch + 1
     notes.sql(f"insert into {table} values (23, 'later')")
+    notes.sql(f"update {table} set id = 15 where id = 23")  # of parts: into another partition
     notes.wait_equal(table)
     assert notes.epoch == epoch + 1
 
