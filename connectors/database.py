@@ -9,6 +9,7 @@ from connectors.captured import CapturedTable
 from connectors.names import Names
 from connectors.positions import Look
 from connectors.problem import Problem
+from connectors.shape import Shape
 from sync.errors import MappingError
 from sync.mapping.lock import SourceLock
 from sync.settings import Settings
@@ -53,6 +54,12 @@ class Database(Protocol):
         """Whether the log is another one than that which was ``applied`` up to this position and left these ``marks``.
 
         Asked every few seconds, while the connector runs. ``marks`` is what the last look answered, None at the first.
+        """
+
+    def shape(self, names: Names, tables: Sequence[CapturedTable], marks: str | None) -> Shape:
+        """The captured tables as they are now, and which of them changed without a word in the log since ``marks``.
+
+        Asked every few seconds. ``marks`` is what the last look answered, None at the first.
         """
 
     def clean(self, names: Names) -> list[str]:

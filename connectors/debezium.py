@@ -66,7 +66,8 @@ def _captured(tables: Sequence[CapturedTable], settings: Settings) -> dict[str, 
 def listed(tables: Sequence[CapturedTable]) -> dict[str, str]:
     """The tables and columns that leave the database at all."""
     return {
-        "table.include.list": ",".join(exactly(table.schema, table.table) for table in tables),
+        # An empty list would mean all tables.
+        "table.include.list": ",".join(exactly(table.schema, table.table) for table in tables) or "(?!)",
         "column.include.list": ",".join(
             exactly(table.schema, table.table, column) for table in tables for column in table.columns
         ),

@@ -7,7 +7,7 @@ a connector with its offsets, and the slot that the connector makes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,6 +41,7 @@ class Registration:
     topic_id: str
     created: bool  # False: its connector was there already
     warnings: tuple[Problem, ...] = ()
+    shape_marks: str | None = None  # of its tables before the snapshot began, to compare with later
 
     @property
     def topic(self) -> str:
@@ -142,11 +143,18 @@ def unregister(mapping: Mapping, settings: Settings, progress: Progress = lambda
     return removal
 
 
-def resnapshot(mapping: Mapping, source: str, settings: Settings, progress: Progress = lambda _: None) -> None:
+def resnapshot(
+    mapping: Mapping,
+    source: str,
+    settings: Settings,
+    progress: Progress = lambda _: None,
+    tables: Sequence[CapturedTable] | None = None,
+) -> None:
     """Read a source again from the start: stop its connector, delete its offsets, drop its slot, start.
 
-    With the slot kept, changes older than the snapshot would arrive after its end. Raises what the steps raise; may
-    be called again. Raises ConnectRefused where the connector does not exist.
+    With the slot kept, changes older than the snapshot would arrive after its end. ``tables``: those to capture from
+    now on, where not the same ones as before: one that is not as mapped would fail the snapshot of all. Raises what
+    the steps raise; may be called again. Raises ConnectRefused where the connector does not exist.
     """
     own, database = names(mapping, source), source_database(mapping, source)
     with Connect(settings.connect_url) as connect:
@@ -158,9 +166,20 @@ def resnapshot(mapping: Mapping, source: str, settings: Settings, progress: Prog
         progress(f"stopped connector {own.connector} and deleted its offsets")
         if database.start_over(own):
             progress(f"dropped slot {own.slot}")
+        if tables is not None:
+            now = connect.config(own.connector) or {}
+            connect.put(own.connector, now | _lists(database, own, tables, settings))
         connect.resume(own.connector)
         connect.wait_running(own.connector, RUNNING_WITHIN)
         progress(f"connector {own.connector} runs, from a new snapshot")
+
+
+def _lists(database: Database, own: Names, tables: Sequence[CapturedTable], settings: Settings) -> dict[str, str]:
+    """What a connector is told of tables and columns, and nothing that needs a secret."""
+    found = debezium.listed(tables)
+    return found | {
+        name: value for name, value in database.configuration(own, tables, settings).items() if name in found
+    }
 
 
 def _refuse(mapping: Mapping, problems: list[tuple[str, Problem]]) -> None:
@@ -211,6 +230,7 @@ class _Source:
         if done := self.database.prepare(self.own, self.tables):
             self._undo(undo, done[0], done[1])
             self.progress(done[0])
+        marks = self.database.shape(self.own, self.tables, None).marks
         self._validate()
         end = topics.end(self.own.topic)
         if self.before is None:
@@ -222,7 +242,7 @@ class _Source:
             self._wait_for_snapshot(topics, end)
         self.progress(f"connector {self.own.connector} runs")
         topic_id = topics.topic_id(self.own.topic) or ""
-        return Registration(self.own.source, self.own, topic_id, self.before is None, warnings)
+        return Registration(self.own.source, self.own, topic_id, self.before is None, warnings, marks)
 
     def _topics(self, topics: Topics, undo: ExitStack) -> None:
         size = {"max.message.bytes": str(self.settings.max_record_bytes)}

@@ -16,6 +16,7 @@ from connectors.mariadb.preflight import preflight
 from connectors.names import Names
 from connectors.positions import Look
 from connectors.problem import Problem
+from connectors.shape import Shape
 from sync.mapping.lock import SourceLock
 from sync.settings import Settings
 
@@ -114,6 +115,10 @@ class MariaDB:
     def replaced(self, names: Names, applied: tuple[int, ...] | None, marks: str | None) -> Look:
         """Not compared yet: a server that was restored to an earlier point goes unnoticed."""
         return Look(None, marks)
+
+    def shape(self, names: Names, tables: Sequence[CapturedTable], marks: str | None) -> Shape:
+        """What was rewritten without a word in the log is not looked for yet."""
+        return Shape(self.catalogue([table.name for table in tables]), marks=marks)
 
     def clean(self, names: Names) -> list[str]:
         return [f"left table {self.address.database}.{MARKER_TABLE}"] if marker.leave(self.address, names) else []

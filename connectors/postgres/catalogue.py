@@ -18,10 +18,11 @@ def catalogue(address: Address, schema: str, tables: Collection[str] | None = No
     """
     with address.connect() as connection:
         found = read_tables(connection, schema, tables)
-    return SourceLock(connector="postgres", tables={name: _locked(table) for name, table in found.items()})
+    return SourceLock(connector="postgres", tables={name: as_locked(table) for name, table in found.items()})
 
 
-def _locked(table: CatalogueTable) -> LockTable:
+def as_locked(table: CatalogueTable) -> LockTable:
+    """A table of the catalogue as the lock keeps it."""
     return LockTable(
         key=table.primary,
         unique=table.unique,

@@ -8,12 +8,13 @@ from typing import Any
 from connectors.captured import CapturedTable
 from connectors.names import HEARTBEAT_PREFIX, Names
 from connectors.positions import Look
-from connectors.postgres import marker, publication, rows, slot
+from connectors.postgres import marker, publication, rows, shape, slot
 from connectors.postgres.address import Address
 from connectors.postgres.catalogue import catalogue
 from connectors.postgres.marks import replaced as compare
 from connectors.postgres.preflight import preflight
 from connectors.problem import Problem
+from connectors.shape import Shape
 from sync.mapping.lock import SourceLock
 from sync.settings import Settings
 
@@ -74,6 +75,9 @@ class Postgres:
 
     def replaced(self, names: Names, applied: tuple[int, ...] | None, marks: str | None) -> Look:
         return compare(self.address, names.slot, applied, marks)
+
+    def shape(self, names: Names, tables: Sequence[CapturedTable], marks: str | None) -> Shape:
+        return shape.look(self.address, names, tables, marks)
 
     def clean(self, names: Names) -> list[str]:
         done = []

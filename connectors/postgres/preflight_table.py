@@ -16,6 +16,11 @@ from connectors.problem import Problem, Severity
 NOT_SENT = frozenset({"interval", "money", "point", "xml", "bit", "varbit", "name"})
 # … and only arrays of these get a placeholder where a TOAST value did not change; all others read as NULL then.
 KEPT_APART = frozenset({"text", "varchar", "bpchar", "int4", "int8", "uuid", "json", "jsonb", "bytea"})
+# Of these arrives what PostgreSQL would print, as base64, or the bytes of a geometry. So it does of `composed` types.
+UNREADABLE = frozenset(
+    {"tsquery", "pg_lsn", "jsonpath", "xid8", "pg_snapshot", "txid_snapshot"}
+    | {"point", "line", "lseg", "box", "path", "polygon", "circle"}
+)
 GENERATED_IN_LOG = 180000  # server_version_num from which a publication may carry generated columns
 
 
@@ -132,7 +137,17 @@ def _types(table: CapturedTable, there: CatalogueTable) -> Iterator[Problem]:
         if column is None:
             continue
         lost = column.base == "varbit" if column.element is None else column.element not in KEPT_APART
-        if column.element in NOT_SENT:
+        if column.composed or (column.element or column.base) in UNREADABLE or column.dimensions > 1:
+            what = f"{column.type}, of {column.dimensions} dimensions," if column.dimensions > 1 else column.type
+            yield Problem(
+                "M230",
+                "error",
+                f"{table.name}: column {name} is of type {what} which does not arrive as anything that can be read;"
+                " take it out of the mapping",
+                table=table.name,
+                column=name,
+            )
+        elif column.element in NOT_SENT:
             yield Problem(
                 "M230",
                 "error",

@@ -77,6 +77,33 @@ def wanted(tables: Sequence[CapturedTable], known: dict[str, CatalogueTable]) ->
     return members
 
 
+def differs(
+    connection: Connection, names: Names, tables: Sequence[CapturedTable], known: dict[str, CatalogueTable]
+) -> bool:
+    """Whether the publication is not what `ensure` would make of these tables, all of which exist."""
+    found = read(connection, names.publication)
+    return found is None or not found.via_root or found.members != wanted(tables, known)
+
+
+def kept_back(
+    connection: Connection, names: Names, tables: Sequence[CapturedTable], known: dict[str, CatalogueTable]
+) -> list[str]:
+    """The tables of which the publication lets no change, or not every captured column, out of the database.
+
+    A column that the table does not have is no reason.
+    """
+    found = read(connection, names.publication)
+    members = found.members if found else {}
+    return [table.name for table in tables if not _covers(members, table, known[table.name])]
+
+
+def _covers(members: Members, table: CapturedTable, there: CatalogueTable) -> bool:
+    if (table.schema, table.table) not in members:
+        return False
+    columns = members[table.schema, table.table]
+    return columns is None or table.columns.keys() & there.columns.keys() <= set(columns)
+
+
 def ensure(address: Address, names: Names, tables: Sequence[CapturedTable]) -> tuple[str, Callable[[], object]] | None:
     """Make the publication what the mapping needs, in one transaction.
 

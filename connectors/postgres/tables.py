@@ -37,6 +37,8 @@ class CatalogueColumn:
     base: str  # pg_type.typname, of a domain the one it is over
     element: str | None  # of an array type: its elements' typname
     toastable: bool  # large values are stored out of line, and not sent while they do not change
+    composed: bool = False  # of several columns or ranges: a composite type, a multirange, or an array of one
+    dimensions: int = 0  # that an array was declared with
 
 
 @dataclass(slots=True)
@@ -80,11 +82,13 @@ select a.attrelid::bigint as oid, a.attname as name, format_type(a.atttypid, a.a
        case when a.attcollation <> t.typcollation then l.collname end as collation,
        coalesce(l.collisdeterministic, true) as deterministic,
        t.typcategory = 'S' as character, b.typname as base, a.attstorage <> 'p' as toastable,
-       (select m.typname from pg_type m where m.oid = b.typelem and b.typcategory = 'A') as element,
-       array(select e.enumlabel::text from pg_enum e where e.enumtypid = b.oid order by e.enumsortorder) as "values"
+       e.typname as element,
+       coalesce(e.typtype, b.typtype) in ('c', 'm') as composed, a.attndims::int as dimensions,
+       array(select v.enumlabel::text from pg_enum v where v.enumtypid = b.oid order by v.enumsortorder) as "values"
 from pg_attribute a
 join pg_type t on t.oid = a.atttypid
 join pg_type b on b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
+left join pg_type e on e.oid = b.typelem and b.typcategory = 'A'
 left join pg_collation l on l.oid = a.attcollation
 where a.attrelid = any(%(oids)s::oid[]) and a.attnum > 0 and not a.attisdropped
 order by a.attrelid, a.attnum

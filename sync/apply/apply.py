@@ -23,6 +23,7 @@ from sync.apply.backfills import Backfilling
 from sync.apply.deadletters import DeadLetters
 from sync.apply.raising import Raising, Touched
 from sync.apply.rows import Fold, Rows, split
+from sync.apply.shapes import Shapes, note_drift
 from sync.apply.snapshots import INCREMENTAL, INITIAL, Snapshot
 from sync.apply.sweep import read_whole, sweep
 from sync.apply.transactions import opened
@@ -98,6 +99,7 @@ class Applier:
         self.documents = Documents(state)
         self.rows = Rows(state, registered, max_text_bytes)
         self.raising = Raising(registered, self.documents)
+        self.shapes = Shapes()
         self._current, self._advance = state.prepare(_CURRENT), state.prepare(_ADVANCE)
         self._stand = state.prepare(_STAND)
         self.letters = DeadLetters(registered, source, max_text_bytes)
@@ -236,8 +238,13 @@ class _Batch:
         else:
             self._commit_time(change)
         table = self.applier.table(change.table)
-        if table is not None:
-            self.pending.append((table, change, Raise(sequence, committed_at, change.operation.value)))
+        if table is None:
+            return
+        if drift := self.applier.shapes.wrong(table, change):
+            why = Raise(sequence, committed_at, f"{table.name} has changed")
+            note_drift(self.connection, self.applier.raising, self.progress.id, {table.name: drift}, why)
+            return
+        self.pending.append((table, change, Raise(sequence, committed_at, change.operation.value)))
 
     def _commit_time(self, record: Record) -> None:
         self.progress.committed_at = max(self.progress.committed_at, record.committed_at)

@@ -143,7 +143,7 @@ class Application:
                 source: (each.topic, each.topic_id) for source, each in registered.items()
             }
             try:
-                self._register_in_state(state, topics)
+                self._register_in_state(state, topics, {s: each.shape_marks for s, each in registered.items()})
             except Refused:
                 undo.pop_all()  # what stands now is the other's
                 raise
@@ -201,10 +201,14 @@ class Application:
             collections.make_live(weaviate, target.alias, target.collection)
             say(f"collection {target.collection}, left from an earlier apply, made anew")
 
-    def _register_in_state(self, state: State, topics: dict[str, tuple[str, str | None]]) -> None:
+    def _register_in_state(
+        self, state: State, topics: dict[str, tuple[str, str | None]], marks: dict[str, str | None]
+    ) -> None:
+        from sqlalchemy import update
+
         from sync.mapping.terms import terms
         from sync.state.documents import Documents, Priority, Raise
-        from sync.state.registry import TERMS, applied, next_sequence, register
+        from sync.state.registry import SOURCE, TERMS, applied, next_sequence, register
 
         with state.write() as connection:
             if self.name in applied(connection):
@@ -212,6 +216,9 @@ class Application:
                     f"{self.name} was applied by another `headrace apply` at the same time", advice="Apply again."
                 )
             registered = register(connection, self.mapping, self.lock, topics)
+            for source, number in registered.sources.items():
+                known = update(SOURCE).where(SOURCE.c.id == number).values(shape_marks=marks.get(source))
+                connection.execute(known)
             why = Raise(next_sequence(state, connection, self.name, 1), time.time_ns() // 1000, "apply")
             raises = {term.key: why for term in terms(self.plan)}
             Documents(state).raise_keys(connection, registered.kinds[TERMS].id, raises, Priority.direct)

@@ -39,6 +39,7 @@ class Waited:
             "owed": self.found.owed,
             "parked": [{**each.to_json(), "document": called(each.document)} for each in self.parked],
             "unapplied": [each.to_json() for each in self.unapplied],
+            "drift": list(self.found.drift),
         }
 
 
@@ -125,6 +126,7 @@ def _wait_for(
 
 def _print(waited: Waited, timeout: str) -> None:
     from sync.cli.status import discard_command, retry_command
+    from sync.state.drift import CURE
 
     found = waited.found
     for lost in waited.unapplied:
@@ -132,6 +134,8 @@ def _print(waited: Waited, timeout: str) -> None:
             f"{waited.mapping}: the record at {lost.position} could not be applied: {lost.reason}",
             f"If it does no harm: {discard_command(lost)}",
         )
+    for reason in found.drift:
+        terminal.fail(f"{waited.mapping}: {reason}", CURE)
     if found.yes:
         terminal.line(f"{waited.mapping}: searchable after {waited.milliseconds:.0f} ms")
         return
@@ -140,7 +144,7 @@ def _print(waited: Waited, timeout: str) -> None:
             f"{waited.mapping}: the marker did not come out of the source's log within {timeout}",
             "Is `headrace run` running? `headrace status` and `headrace doctor` say where it stands.",
         )
-    elif found.owed or not (waited.parked or waited.unapplied):
+    elif found.owed or not (waited.parked or waited.unapplied or found.drift):
         what = counted(found.owed, "document") if found.owed else "the first load"
         terminal.fail(f"{waited.mapping}: {what} still owed after {timeout}")
     for each in waited.parked:

@@ -13,6 +13,7 @@ from sync.evidence.parked import count_unapplied
 from sync.mapping.duration import seconds
 from sync.mapping.model import Freshness
 from sync.state.documents import Priority
+from sync.state.drift import CURE, of_document, of_mapping
 from sync.state.registry import APPLIED, DOCUMENT, SOURCE, TERMS, TYPE, DocumentKind, Registered, applied, load
 
 HEARD_AT_LEAST_EVERY = 10.0  # seconds; heartbeats come every second
@@ -72,15 +73,16 @@ def status(connection: Connection, registered: Registered, kind: DocumentKind) -
     trouble = source.trouble or connection.execute(select(TYPE.c.trouble).where(TYPE.c.id == kind.id)).scalar_one()
     lag = max(0.0, time.time() - source.committed_at / 1e6) if source.committed_at else None
     freshness = Freshness() if kind.plan is None else kind.plan.model.freshness
+    if drift := of_document(kind.plan, of_mapping(connection, registered.name)):
+        trouble = f"{drift}. {CURE}"
+    unknown = bool(trouble) or count_unapplied(connection, registered.name) > 0
     catching_up = (not source.loaded and kind.name != TERMS) or backfill > 0
     return Status(
         mapping=registered.name,
         document=kind.name,
         collection=kind.alias,
         # Which documents a record that was not applied would have changed, nobody knows.
-        state="unknown"
-        if trouble or count_unapplied(connection, registered.name)
-        else _word(source, lag, freshness, catching_up),
+        state="unknown" if unknown else _word(source, lag, freshness, catching_up),
         owed=owed,
         parked=parked,
         documents=documents,

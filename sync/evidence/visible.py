@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from sync.evidence.parked import count_unapplied
 from sync.state.database import State
+from sync.state.drift import of_document, of_mapping
 from sync.state.registry import DOCUMENT, MARKER, SOURCE, Registered
 
 LOOK_EVERY = 0.005  # seconds
@@ -25,6 +26,7 @@ class Visible:
     owed: int
     parked: tuple[str, ...] = ()
     unapplied: int = 0  # records whose changes will not become searchable, however long one waits
+    drift: tuple[str, ...] = ()  # why tables cannot be read as mapped
 
 
 class Markers:
@@ -73,7 +75,17 @@ def visible(
     parked = connection.execute(select(DOCUMENT.c.key).where(*mine, DOCUMENT.c.parked.is_not(None)).limit(20)).scalars()
     keys = tuple(parked)
     lost = count_unapplied(connection, registered.name)
-    return Visible(owed == 0 and not loading and not keys and not lost, True, owed, keys, lost)
+    drift = _drift(connection, registered, None if document is None else document[0])
+    return Visible(not (owed or loading or keys or lost or drift), True, owed, keys, lost, drift)
+
+
+def _drift(connection: Connection, registered: Registered, type_id: int | None) -> tuple[str, ...]:
+    """Why tables of the mapping, or those that one document type reads, cannot be read."""
+    found = of_mapping(connection, registered.name)
+    if type_id is None or not found:
+        return tuple(found.values())
+    plans = [kind.plan for kind in registered.kinds.values() if kind.id == type_id]
+    return tuple(filter(None, (of_document(plan, found) for plan in plans)))
 
 
 def wait(
@@ -93,7 +105,7 @@ def wait(
             looked(found)
         if (
             found.yes
-            or (found.seen and not found.owed and (found.parked or found.unapplied))
+            or (found.seen and not found.owed and (found.parked or found.unapplied or found.drift))
             or time.monotonic() >= end
         ):
             return found

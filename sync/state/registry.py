@@ -81,6 +81,7 @@ class Registered:
     tables: dict[str, int]
     lookups: dict[tuple[str, tuple[str, ...]], Lookup]
     kinds: dict[str, DocumentKind]
+    lock: Lock | None = None  # as the mapping was applied
 
     @property
     def name(self) -> str:
@@ -153,7 +154,8 @@ def load(connection: Connection, name: str) -> Registered:
     if row is None:
         raise KeyError(name)
     mapping = Mapping.model_validate_json(row.model)
-    made = plan(mapping, Lock.model_validate_json(row.lock) if row.lock else None)
+    lock = Lock.model_validate_json(row.lock) if row.lock else None
+    made = plan(mapping, lock)
     numbers = _table_numbers(connection, name)
     found = connection.execute(select(LOOKUP).where(LOOKUP.c.table_id.in_(numbers.values())))
     ids = {(row.table_id, tuple(json.loads(row.columns))): row.id for row in found}
@@ -171,6 +173,7 @@ def load(connection: Connection, name: str) -> Registered:
             t.name: DocumentKind(t.id, t.name, t.alias, t.generation, made.documents.get(t.name))
             for t in connection.execute(select(TYPE).where(TYPE.c.mapping == name))
         },
+        lock=lock,
     )
 
 

@@ -47,6 +47,8 @@ class SourceRecord(SQLModel, table=True):
     heard_at: float = 0.0
     trouble: str | None = Field(default=None, sa_column=Column(Text))
     log_marks: str | None = Field(default=None, sa_column=Column(Text))  # by which another log is told, JSON
+    drift: str | None = Field(default=None, sa_column=Column(Text))  # why a table cannot be read, by table, JSON
+    shape_marks: str | None = Field(default=None, sa_column=Column(Text))  # of the tables at the last look, JSON
 
 
 class TableRecord(SQLModel, table=True):

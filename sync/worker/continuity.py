@@ -7,11 +7,14 @@ from collections.abc import Callable
 
 from sqlalchemy import select, update
 
-from connectors.registration import resnapshot
+from connectors.captured import captured
+from connectors.names import names
+from connectors.registration import resnapshot, source_database
 from connectors.topics import Described, Topics
 from sync.apply.apply import Progress, read_progress
 from sync.settings import Settings
 from sync.state.database import State
+from sync.state.drift import noted
 from sync.state.registry import SOURCE, Registered
 
 LOOKS = 5
@@ -30,17 +33,23 @@ def ensure(state: State, registered: Registered, source: str, settings: Settings
     if reason := broken(topics, progress, topic):
         note_gap(state, number, reason)
     with state.read() as connection:
-        due, why = connection.execute(
-            select(SOURCE.c.snapshot_due, SOURCE.c.trouble).where(SOURCE.c.id == number)
+        due, why, drift = connection.execute(
+            select(SOURCE.c.snapshot_due, SOURCE.c.trouble, SOURCE.c.drift).where(SOURCE.c.id == number)
         ).one()
     if not due:
         return
     say(f"{registered.name}.{source}: {why or 'a snapshot is due'}; everything is read again")
     topics.ensure(topic, {"max.message.bytes": str(settings.max_record_bytes)})
     _move_to_the_end(state, number, topics, topic)
-    resnapshot(registered.plan.mapping, source, settings, say)
+    mapping = registered.plan.mapping
+    tables = captured(mapping, registered.lock, source)
+    without = {registered.plan.tables[table].database_name for table in noted(drift)}
+    # Whatever the tables have been through up to here, the snapshot shows.
+    marks = source_database(mapping, source).shape(names(mapping, source), tables, None).marks
+    resnapshot(mapping, source, settings, say, [table for table in tables if table.name not in without])
     with state.write() as connection:
-        connection.execute(update(SOURCE).where(SOURCE.c.id == number).values(snapshot_due=False))
+        known = {"snapshot_due": False, "shape_marks": marks}
+        connection.execute(update(SOURCE).where(SOURCE.c.id == number).values(**known))
 
 
 def broken(topics: Topics, progress: Progress, topic: str) -> str | None:

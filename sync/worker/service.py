@@ -30,6 +30,7 @@ from sync.worker.consumer import Lanes, SourceApp
 from sync.worker.continuity import broken, ensure, note_gap
 from sync.worker.housekeeping import Housekeeping
 from sync.worker.intake import Intake
+from sync.worker.schema import Schema
 from sync.write.stage import DOUBT_AFTER_LOSS, Stage
 from sync.write.weaviate import Weaviate
 
@@ -80,6 +81,8 @@ class Worker:
         upkeep.start()
         backfills = Backfills(self.state, self.settings, self.say)
         backfills.start()
+        schema = Schema(self.state, self.say, self._log_lost)
+        schema.start()
         try:
             await self._serve(stopping)
         finally:
@@ -88,6 +91,7 @@ class Worker:
             await asyncio.get_running_loop().run_in_executor(None, connectors.stop)
             await asyncio.get_running_loop().run_in_executor(None, upkeep.stop)
             await asyncio.get_running_loop().run_in_executor(None, backfills.stop)
+            await asyncio.get_running_loop().run_in_executor(None, schema.stop)
             housekeeping.stop()
             self.store.close()
             self.state.close()

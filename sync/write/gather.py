@@ -16,6 +16,7 @@ from sync.mapping.model import Chunking
 from sync.mapping.terms import Term, terms
 from sync.state.database import State
 from sync.state.documents import Documents, Owed
+from sync.state.drift import CURE, noted, of_document
 from sync.state.registry import MAPPING, SOURCE, TERMS, DocumentKind, Registered
 from sync.write.objects import Reflects, content_hash
 from sync.write.queue import Queue
@@ -57,6 +58,7 @@ class Gathering:
     rows: dict[tuple[int, str], Gathered | None] = field(default_factory=dict)
     reflects: dict[str, Reflects] = field(default_factory=dict)  # by mapping
     next_sequence: dict[str, int] = field(default_factory=dict)  # by mapping: what comes after this moment
+    drift: dict[str, dict[str, str]] = field(default_factory=dict)  # by mapping: tables that cannot be read, and why
 
     def kind_of(self, owed: Owed) -> Kind:
         return self.kinds[owed.type_id]
@@ -66,6 +68,8 @@ class Gathering:
         kind = self.kind_of(owed)
         if kind.builder is None:
             return kind.terminology.get(owed.key)
+        if reason := of_document(kind.kind.plan, self.drift.get(kind.registered.name, {})):
+            raise BuildError(f"{reason}.", advice=CURE)
         gathered = self.rows.get((owed.type_id, owed.key))
         if gathered is None:
             return None
@@ -79,7 +83,7 @@ class Gathering:
 
 _HELD_BACK = select(SOURCE.c.mapping).where(or_(SOURCE.c.open_transaction.is_not(None), SOURCE.c.loaded.is_(False)))
 _SOURCES = (
-    select(SOURCE.c.name, SOURCE.c.epoch, SOURCE.c.offset_, SOURCE.c.committed_at)
+    select(SOURCE.c.name, SOURCE.c.epoch, SOURCE.c.offset_, SOURCE.c.committed_at, SOURCE.c.drift)
     .where(SOURCE.c.mapping == bindparam("mapping"))
     .order_by(SOURCE.c.name)
 )
@@ -130,15 +134,18 @@ def _read(state: State, connection: Connection, gathering: Gathering) -> None:
             found = assemble(kind.registered.plan, kind.kind.plan, keys, rows)
             gathering.rows.update(((number, key), found.get(key)) for key in keys)
     for name in {gathering.kinds[number].registered.name for number in by_kind}:
-        gathering.reflects[name], gathering.next_sequence[name] = _moment(state, connection, name)
+        _moment(state, connection, gathering, name)
 
 
-def _moment(state: State, connection: Connection, mapping: str) -> tuple[Reflects, int]:
+def _moment(state: State, connection: Connection, gathering: Gathering, mapping: str) -> None:
     sources = state.prepare(_SOURCES).run(connection, {"mapping": mapping}).all()
     (sequence,) = state.prepare(_SEQUENCE).run(connection, {"mapping": mapping}).one()
-    return Reflects(_positions(sources), max((source[-1] for source in sources), default=0)), sequence + 1
+    gathering.reflects[mapping] = Reflects(_positions(sources), max((source[3] for source in sources), default=0))
+    gathering.next_sequence[mapping] = sequence + 1
+    if drifted := [source[4] for source in sources if source[4]]:
+        gathering.drift[mapping] = {table: why for text in drifted for table, why in noted(text).items()}
 
 
 def _positions(sources: Iterable[tuple[Any, ...]]) -> str:
-    rows = [(name, f"{epoch}:{offset}") for name, epoch, offset, _ in sources]
+    rows = [(name, f"{epoch}:{offset}") for name, epoch, offset, *_ in sources]
     return rows[0][1] if len(rows) == 1 else " ".join(f"{name}={position}" for name, position in rows)

@@ -100,7 +100,7 @@ class Outside:
         if self.register_fails is not None:
             raise self.register_fails
         self.connectors.append("headrace-airline-airline")
-        return {"airline": SimpleNamespace(topic="headrace.airline.airline", topic_id="id")}
+        return {"airline": SimpleNamespace(topic="headrace.airline.airline", topic_id="id", shape_marks=None)}
 
     def unregister(self, mapping: Any, settings: Any, say: Any) -> Removal:
         self.events.append("unregister")
