@@ -117,6 +117,7 @@ class Applier:
             batch.run(connection)
             batch.progress.last_hash = last_hash or expected.last_hash
             self._move(connection, batch)
+            self.state.announce(connection)
         self.progress = batch.progress
         return self.progress
 

@@ -55,6 +55,8 @@ SETTINGS: dict[str, Any] = {
     "web_tables_enabled": False,
     "web_router_enabled": False,
 }
+# One that is not alone is replaced when it dies: within 15 s everything must go on.
+SHARED_SESSION = 8
 FETCH_WAIT_MS = 50
 # A fetch of one record costs as much as one of fifty. While direct changes are being written, another that is applied
 # at once only waits there; fetched a little later, it comes together with others. Seconds, at most.
@@ -130,6 +132,7 @@ class _Consumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Go to where the state says we are; called on every assignment."""
         for tp in self.assignment():
+            cast(SourceApp, self.app).heard()
             offset = await cast(SourceApp, self.app).start_offset()
             await self.seek_wait({tp: offset})
             self._read_offset[tp] = offset or None
@@ -176,7 +179,7 @@ class SourceApp(faust.App):
     """The Faust app of one source: one agent on its one topic.
 
     ``lanes`` are asked before every fetch, ``behind`` when none came for long: whether the topic has more than
-    was applied.
+    was applied. It is told whether the partition is ours.
     ``start_offset`` says where to begin and is asked on every assignment. ``handle`` gets the records of a
     fetch and returns when they are durable; it is called again with the same records when it raises an error
     that says retry; any other error crashes the app.
@@ -195,7 +198,7 @@ class SourceApp(faust.App):
         start_offset: Callable[[], Awaitable[int]],
         handle: Callable[[Sequence[Any]], Awaitable[None]],
         lanes: Lanes,
-        behind: Callable[[], Awaitable[bool]],
+        behind: Callable[[bool], Awaitable[bool]],
         alone: bool,
         datadir: str,
     ) -> None:
@@ -206,7 +209,7 @@ class SourceApp(faust.App):
             datadir=datadir,
             # A worker that is alone takes its partition back at once after a kill, as the same member.
             consumer_group_instance_id=f"{name}-1" if alone else None,
-            **SETTINGS,
+            **(SETTINGS if alone else {**SETTINGS, "broker_session_timeout": SHARED_SESSION}),
         )
         self._ask_offset, self._handle, self._alone = start_offset, handle, alone
         self.wait_for_a_lane = lanes.wait
@@ -275,13 +278,16 @@ class SourceApp(faust.App):
             # The source's heartbeat comes every second: silence is worth a question.
             if self._idle.is_set() and bad_since is None and now - self._heard_at > self.stuck_after:
                 self.heard()
-                if await self._behind():
+                if await self._behind(self._has_partition()):
                     await self.crash(RuntimeError("there are records which are not fetched"))
                     return
 
     def _assigned(self) -> bool:
+        # A worker beside others may rightly have no partition.
+        return not self.rebalancing and (not self._alone or self._has_partition())
+
+    def _has_partition(self) -> bool:
         try:
-            # A worker beside others may rightly have no partition.
-            return not self.rebalancing and (not self._alone or bool(self.consumer.assignment()))
-        except Exception:  # not connected yet counts as bad, whatever it raises
+            return bool(self.consumer.assignment())
+        except Exception:  # not connected yet counts as none, whatever it raises
             return False

@@ -26,9 +26,10 @@ from sync.worker.alone import claim
 from sync.worker.collections import Collections
 from sync.worker.connectors import Connectors
 from sync.worker.consumer import Lanes, SourceApp
-from sync.worker.continuity import broken, ensure, note_gap
+from sync.worker.continuity import broken, ensure, gaps, note_gap
 from sync.worker.housekeeping import Housekeeping
 from sync.worker.intake import Intake
+from sync.worker.ownership import Ownership
 from sync.write.stage import DOUBT_AFTER_LOSS, Stage
 from sync.write.weaviate import Weaviate
 
@@ -54,7 +55,8 @@ class Worker:
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         self.state = await self._open_state(stopping)
         claimed = claim(self.state)
-        self.store = Weaviate(self.settings)
+        self.ownership = None if self.state.is_sqlite else Ownership(self.state, self.say)
+        self.store = Weaviate(self.settings, self.ownership.left if self.ownership else None)
         await self._wait_for_components(stopping)
         self.pool = ThreadPoolExecutor(4, thread_name_prefix="apply")
         self.lanes = Lanes(lambda: self.stage.queue.busy)
@@ -66,12 +68,13 @@ class Worker:
             batch=self.settings.write_batch,
             on_settled=self._settled,
             on_free=self.lanes.freed,
+            holding=self.ownership,
         )
-        housekeeping = Housekeeping(self.state)
-        Documents(self.state).inherit(DOUBT_AFTER_LOSS)
+        housekeeping = Housekeeping(self.state, self._leads)
+        self._take_what_is_ours()
         self.stage.start()
         housekeeping.start()
-        connectors = Connectors(self.state, self.settings, self.say, self._log_lost)
+        connectors = Connectors(self.state, self.settings, self.say, self._log_lost, self._leads)
         connectors.start()
         upkeep = Collections(
             self.state, self.store, self.stage.model, self.settings, self.say, lambda: self.stage.queue.wake()
@@ -85,10 +88,23 @@ class Worker:
             await asyncio.get_running_loop().run_in_executor(None, connectors.stop)
             await asyncio.get_running_loop().run_in_executor(None, upkeep.stop)
             housekeeping.stop()
+            if self.ownership:
+                await asyncio.get_running_loop().run_in_executor(None, self.ownership.stop)
             self.store.close()
             self.state.close()
             if claimed:
                 claimed.close()
+
+    def _leads(self) -> bool:
+        """Whether this worker does what of several only one may do."""
+        return self.ownership is None or self.ownership.leads()
+
+    def _take_what_is_ours(self) -> None:
+        if self.ownership:
+            self.ownership.start(self.stage.queue)
+            return
+        with self.state.write() as connection:
+            Documents(self.state).inherit(DOUBT_AFTER_LOSS, connection)
 
     # -- start -----------------------------------------------------------------------------------
 
@@ -135,8 +151,11 @@ class Worker:
     async def _serve(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             await self._follow_mappings()
-            if self.stage.failure is not None:
-                raise self.stage.failure
+            for failure in (self.stage.failure, self.ownership.failure if self.ownership else None):
+                if failure is not None:
+                    raise failure
+            if self.ownership:
+                await self._follow_gaps()
             await self._revive(stopping)
             try:
                 await asyncio.wait_for(stopping.wait(), LOOK_FOR_MAPPINGS)
@@ -158,8 +177,16 @@ class Worker:
                 log.warning("%s: the consumer ended (%s); a new one begins", app.conf.id, type(reason).__name__)
                 await _end(app)
                 await self._wait_for_kafka(stopping)
-                (mapping,) = await asyncio.get_running_loop().run_in_executor(None, self._load, [name])
+                try:
+                    (mapping,) = await asyncio.get_running_loop().run_in_executor(None, self._load, [name])
+                except KeyError:
+                    return  # removed: the next look at the mappings leaves it
                 apps[number] = await self._start_app(mapping, app.source_name)
+
+    async def _follow_gaps(self) -> None:
+        """A gap that another worker has noted is one here, too: nobody goes on before the source is begun anew."""
+        for mapping, source in await asyncio.get_running_loop().run_in_executor(None, gaps, self.state):
+            self._log_lost(mapping, source, "the log has a gap")
 
     def _log_lost(self, mapping: str, source: str, reason: str) -> None:
         for app in self._apps.get(mapping, ()):
@@ -204,12 +231,12 @@ class Worker:
 
     async def _ensure_continuity(self, mapping: Registered, source: str) -> None:
         """A log with a gap is read again from a snapshot; what that needs is waited for."""
-        act = partial(ensure, self.state, mapping, source, self.settings, self.say)
+        act = partial(ensure, self.state, mapping, source, self.settings, self.say, self._leads)
         said = ""
         while not self._stopping.is_set():
             try:
-                await asyncio.get_running_loop().run_in_executor(None, act)
-                return
+                if await asyncio.get_running_loop().run_in_executor(None, act):
+                    return
             except HeadraceError as exc:
                 if not exc.retry:
                     raise
@@ -225,8 +252,8 @@ class Worker:
         async def start_offset() -> int:
             return await loop.run_in_executor(self.pool, intake.begin)
 
-        async def behind() -> bool:
-            return await loop.run_in_executor(None, self._behind, intake, name)
+        async def behind(ours: bool) -> bool:
+            return await loop.run_in_executor(None, self._behind, intake, name, ours)
 
         async def handle(records: Sequence[Any]) -> None:
             pause = 0.1
@@ -235,8 +262,12 @@ class Worker:
                     await loop.run_in_executor(self.pool, intake.take, records)
                     return
                 except Gap as exc:
-                    await loop.run_in_executor(self.pool, note_gap, self.state, intake.applier.source_id, str(exc))
+                    epoch = intake.applier.progress.epoch
+                    note = partial(note_gap, self.state, intake.applier.source_id, str(exc), epoch)
+                    await loop.run_in_executor(self.pool, note)
                     raise
+                except Fenced:
+                    raise  # another worker applies this source: ours joins the group anew
                 except HeadraceError as exc:
                     if not exc.retry or app.should_stop:
                         raise
@@ -258,11 +289,17 @@ class Worker:
         )
         return app
 
-    def _behind(self, intake: Intake, topic: str) -> bool:
-        """Whether the topic has what was not fetched, or is no longer the one that was."""
-        topics = Topics(self.settings.kafka)
+    def _behind(self, intake: Intake, topic: str, ours: bool) -> bool:
+        """Whether the topic has what was not fetched, or is no longer the one that was.
+
+        Where the partition is not ours: what no worker has fetched since this was last asked.
+        """
+        topics, before = Topics(self.settings.kafka), intake.applier.progress.offset
         try:
-            return topics.end(topic) > intake.reached + 1 or bool(broken(topics, intake.applier.progress, topic))
+            if not ours and intake.applier.reload().offset != before:
+                return False
+            reached = intake.reached if ours else before
+            return topics.end(topic) > reached + 1 or bool(broken(topics, intake.applier.progress, topic))
         except HeadraceError:
             return False  # Kafka is away: nothing could be fetched
 

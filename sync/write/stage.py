@@ -6,7 +6,9 @@ what became of a request they are *doubtful*: written again later, by ways that 
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,8 +21,12 @@ from sync.errors import (
     BuildError,
     EmbedderLimited,
     EmbedError,
+    Fenced,
     HeadraceError,
     OutcomeUnknown,
+    StateConflict,
+    StateError,
+    StateUnreachable,
     WeaviateRefused,
     WeaviateUnreachable,
 )
@@ -28,11 +34,15 @@ from sync.mapping.build import Built
 from sync.state.database import State
 from sync.state.documents import Documents, Owed, Settled
 from sync.state.registry import Registered
+from sync.write.book import Book
 from sync.write.gather import Gathering, Kind, gather
+from sync.write.holding import All, Holding
 from sync.write.objects import content_hash, object_id, properties, vector_hash
 from sync.write.queue import Queue
 from sync.write.store import Store
 from sync.write.weaviate import StoredObject
+
+log = logging.getLogger("headrace.write")
 
 DOUBT_AFTER_TIMEOUT = 20.0  # seconds until a request whose outcome is unknown is taken for dead
 DOUBT_AFTER_LOSS = 2.0  # the same where the connection was closed on us, or our own process was killed
@@ -64,7 +74,8 @@ class Draft:
 class Stage:
     """Lanes of threads that write what is owed. ``on_settled`` hears of every document that was settled.
 
-    ``on_free`` hears, in a lane's thread, that direct changes were written.
+    ``on_free`` hears, in a lane's thread, that direct changes were written. ``holding`` knows which documents
+    are this worker's.
     """
 
     def __init__(
@@ -77,10 +88,13 @@ class Stage:
         batch: int = 128,
         on_settled: Callable[[Sequence[Settled]], None] | None = None,
         on_free: Callable[[], None] | None = None,
+        holding: Holding | None = None,
     ) -> None:
+        self.holding = holding or All()
         self.state, self.store, self.embedder = state, store, embedder
         self.model = embedder.describe()
         self.documents = Documents(state)
+        self.book = Book(state, self.documents, self.holding)
         self.queue = Queue(lanes, on_free)
         self.lanes, self.batch = lanes, batch
         self.on_settled = on_settled
@@ -120,27 +134,42 @@ class Stage:
         """Write one batch; returns how many documents were taken."""
         try:
             with self.state.read() as connection:
-                gathering = gather(connection, self.documents, self.queue, self._kinds, self.batch)
+                gathering = gather(
+                    connection, self.documents, self.queue, self._kinds, self.batch, self.holding.buckets
+                )
         except HeadraceError as exc:
             if not exc.retry:
                 raise
             self._wait_for(exc)
             return 1
+        away: HeadraceError | None = None
         try:
             if gathering.owed:
-                self._write(gathering)
+                away = self._write(gathering)
         finally:
             self.queue.release(gathering.owed)
+        if away is not None:  # with nothing in its hands: its buckets may go to others meanwhile
+            self._wait_for(away, until=self.store.ready if isinstance(away, WeaviateUnreachable) else None)
         return len(gathering.owed)
 
-    def _write(self, gathering: Gathering) -> None:
+    def _write(self, gathering: Gathering) -> HeadraceError | None:
+        """Returns what must be waited for before anything is tried again."""
+        try:
+            self._build_and_send(gathering)
+        except Fenced as exc:
+            log.warning("%s", exc)  # whoever has them now writes them
+        except (WeaviateUnreachable, StateError) as exc:
+            if not exc.retry:
+                raise
+            return exc
+        return None
+
+    def _build_and_send(self, gathering: Gathering) -> None:
         drafts = self._build(gathering)
         try:
             self._embed(drafts)
             self._send(gathering, drafts)
             self.trouble = None
-        except WeaviateUnreachable as exc:
-            self._wait_for(exc, until=self.store.ready)
         except OutcomeUnknown as exc:
             lost = "lost" in str(exc)
             self._postpone(drafts, DOUBT_AFTER_LOSS if lost else DOUBT_AFTER_TIMEOUT, exc, doubtful=True)
@@ -206,8 +235,7 @@ class Stage:
     def _send(self, gathering: Gathering, drafts: Sequence[Draft]) -> None:
         if not drafts:
             return
-        with self.state.write() as connection:
-            self.documents.note_sent(connection, [(draft.owed, draft.chunks) for draft in drafts])
+        self.book.sent([(draft.owed, draft.chunks) for draft in drafts])
         refused = self._put(gathering, drafts)
         parked: list[tuple[Owed, str]] = []
         kept: list[Draft] = []
@@ -274,14 +302,7 @@ class Stage:
     ) -> None:
         if not settled and not parked:
             return
-        by_mapping: dict[str, list[Settled]] = {}
-        for one in settled:
-            by_mapping.setdefault(gathering.kind_of(one.owed).registered.name, []).append(one)
-        with self.state.write() as connection:
-            for mapping, done in by_mapping.items():
-                self.documents.confirm(connection, done, gathering.next_sequence[mapping])
-            if parked:
-                self.documents.park(connection, parked)
+        self.book.settle(gathering, settled, parked)
         if self.on_settled:
             self.on_settled([*settled, *(Settled(owed, "parked") for owed, _ in parked)])
 
@@ -292,8 +313,15 @@ class Stage:
     ) -> None:
         if why is not None:
             self.trouble = str(why)
-        with self.state.write() as connection:
-            self.documents.postpone(connection, [draft.owed for draft in drafts], seconds, doubtful=doubtful)
+        while True:
+            try:
+                self.book.postpone([draft.owed for draft in drafts], seconds, doubtful=doubtful)
+                return
+            except (StateConflict, StateUnreachable) as exc:
+                if not doubtful:
+                    raise
+                log.warning("%s", exc)  # in our hands until the state knows: taken again they would not be in doubt
+                time.sleep(0.5)
 
     def _wait_for(self, why: HeadraceError, until: Callable[[], bool] | None = None) -> None:
         """Hold this lane back while a component is away; what it took stays owed."""
