@@ -88,14 +88,18 @@ class Lanes:
 
 
 class Fetched(bytes):
-    """All records of one fetch, travelling through Faust as the value of a single message."""
+    """All records of one fetch, travelling through Faust as the value of a single message.
+
+    ``turn``: the assignment that it belongs to, as ``SourceApp.turn`` counts.
+    """
 
     records: Sequence[Any]
+    turn: int
 
     @classmethod
-    def of(cls, records: Sequence[Any]) -> Fetched:
+    def of(cls, records: Sequence[Any], turn: int) -> Fetched:
         made = cls()
-        made.records = records
+        made.records, made.turn = records, turn
         return made
 
 
@@ -110,6 +114,8 @@ class _Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._room = asyncio.Event()
+        self._expected: dict[Any, int] = {}  # the offset that comes next
+        self._sought_again: set[Any] = set()
 
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
@@ -131,31 +137,52 @@ class _Consumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Go to where the state says we are; called on every assignment."""
+        app = cast(SourceApp, self.app)
+        app.turn, app.seeking = app.turn + 1, True
         for tp in self.assignment():
-            cast(SourceApp, self.app).heard()
-            offset = await cast(SourceApp, self.app).start_offset()
+            app.heard()
+            offset = await app.start_offset()
             await self.seek_wait({tp: offset})
             self._read_offset[tp] = offset or None
             self._committed_offset[tp] = offset or None
+            self._expected[tp] = offset
+            self._sought_again.discard(tp)
+        app.seeking = False
+
+    async def _continues(self, tp: Any, batch: Sequence[Any]) -> bool:
+        """Whether this comes next. One that was on its way during an assignment may not, and is asked for again.
+
+        What is answered twice is so: a log with a gap, which is for those to say who apply it.
+        """
+        expected = self._expected.get(tp, batch[0].offset)
+        if batch[0].offset != expected and tp not in self._sought_again:
+            self._sought_again.add(tp)
+            await self.seek_wait({tp: expected})
+            return False
+        self._sought_again.discard(tp)
+        self._expected[tp] = batch[-1].offset + 1
+        return True
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:
         await self._wait_for_room()
-        waited = await cast(SourceApp, self.app).wait_for_a_lane()
+        app = cast(SourceApp, self.app)
+        waited, turn = await app.wait_for_a_lane(), app.turn
         records, active = await self._wait_next_records(timeout)
         if waited and records:
             more, _ = await self._wait_next_records(CATCH_UP)
             records = {tp: [*batch, *(more or {}).get(tp, [])] for tp, batch in records.items()}
-        if not self.flow_active or self.should_stop:
-            # Stopped or revoked meanwhile: what was read is read again from the state's position.
+        if not self.flow_active or self.should_stop or app.seeking or app.turn != turn:
+            # Stopped, revoked or assigned anew meanwhile: what was read is read again from the state's position.
             return
         for tp, batch in (records or {}).items():
-            cast(SourceApp, self.app).heard()
-            if batch and (active is None or tp in active or tp in self._buffered_partitions):
+            app.heard()
+            wanted = batch and (active is None or tp in active or tp in self._buffered_partitions)
+            if wanted and await self._continues(tp, batch):
                 last = batch[-1]
                 # Faust drops in silence what is older than what it read: a topic made anew must be noticed.
                 self._read_offset[tp] = None
                 message = self._to_message(tp, last)
-                message.key, message.value, message.headers = None, Fetched.of(batch), []
+                message.key, message.value, message.headers = None, Fetched.of(batch, app.turn), []
                 yield tp, message
 
     async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:
@@ -212,6 +239,7 @@ class SourceApp(faust.App):
             **(SETTINGS if alone else {**SETTINGS, "broker_session_timeout": SHARED_SESSION}),
         )
         self._ask_offset, self._handle, self._alone = start_offset, handle, alone
+        self.turn, self.seeking = 0, False  # counts assignments; whether one is being made
         self.wait_for_a_lane = lanes.wait
         self.source_name = source
         self._behind, self._heard_at = behind, time.monotonic()
@@ -243,10 +271,12 @@ class SourceApp(faust.App):
             event = None  # an unacknowledged message kept alive would hold up a clean stop
 
     async def _apply_one(self, event: Any) -> None:
-        if event.message.generation_id != self.consumer_generation_id:
-            return  # of an earlier assignment: fetched again from the state's position
-        records = event.value.records if isinstance(event.value, Fetched) else []
-        await self._handle(records)
+        fetched = event.value
+        # One of an earlier assignment comes again, from the state's position. Faust's own count of assignments does
+        # not tell: it is raised before the position is found.
+        if not isinstance(fetched, Fetched) or fetched.turn != self.turn:
+            return
+        await self._handle(fetched.records)
         event.ack()
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:

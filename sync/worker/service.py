@@ -256,8 +256,8 @@ class Worker:
             return await loop.run_in_executor(None, self._behind, intake, name, ours)
 
         async def handle(records: Sequence[Any]) -> None:
-            pause = 0.1
-            while True:
+            pause, turn = 0.1, app.turn
+            while app.turn == turn:  # else they come again, under another assignment
                 try:
                     await loop.run_in_executor(self.pool, intake.take, records)
                     return

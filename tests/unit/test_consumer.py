@@ -54,6 +54,6 @@ def test_faust_still_asks_perform_seek_on_assignment_and_getmany_for_messages() 
 
 
 def test_a_fetch_travels_as_one_value() -> None:
-    fetched = consumer.Fetched.of([1, 2, 3])
+    fetched = consumer.Fetched.of([1, 2, 3], 1)
     assert isinstance(fetched, bytes)
     assert list(fetched.records) == [1, 2, 3]
