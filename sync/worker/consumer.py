@@ -27,6 +27,8 @@ import faust  # noqa: E402
 import faust.streams  # noqa: E402
 from faust.transport.drivers import aiokafka as driver  # noqa: E402
 
+from sync.worker.lanes import Lanes  # noqa: E402
+
 # The pure-Python stream acknowledges events of an earlier assignment.
 assert getattr(faust.streams, "_CStreamIterator", None) is not None, (
     "faust-streaming must be installed with its C extensions"
@@ -58,33 +60,8 @@ SETTINGS: dict[str, Any] = {
 # One that is not alone is replaced when it dies: within 15 s everything must go on.
 SHARED_SESSION = 8
 FETCH_WAIT_MS = 50
-# A fetch of one record costs as much as one of fifty. While direct changes are being written, another that is applied
-# at once only waits there; fetched a little later, it comes together with others. Seconds, at most.
-WAIT_FOR_A_LANE = 0.02
 # What was fetched ahead while one waited is followed by what has arrived since: seconds that this may take.
 CATCH_UP = 0.003
-
-
-class Lanes:
-    """Whether the write stage could begin with a change at once. Made in the event loop of those who ask."""
-
-    def __init__(self, busy: Callable[[], bool]) -> None:
-        self._busy, self._loop, self._free = busy, asyncio.get_running_loop(), asyncio.Event()
-
-    def freed(self) -> None:
-        """Direct changes were written; may be called from any thread."""
-        if not self._free.is_set() and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._free.set)
-
-    async def wait(self) -> bool:
-        """Until no direct change is being written, at most ``WAIT_FOR_A_LANE`` seconds; whether one had to wait."""
-        if not self._busy():
-            return False
-        self._free.clear()
-        if self._busy():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._free.wait(), WAIT_FOR_A_LANE)
-        return True
 
 
 class Fetched(bytes):

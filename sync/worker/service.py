@@ -25,11 +25,13 @@ from sync.state.registry import Registered, applied, load
 from sync.worker.alone import claim
 from sync.worker.collections import Collections
 from sync.worker.connectors import Connectors
-from sync.worker.consumer import Lanes, SourceApp
+from sync.worker.consumer import SourceApp
 from sync.worker.continuity import broken, ensure, gaps, note_gap
 from sync.worker.housekeeping import Housekeeping
 from sync.worker.intake import Intake
+from sync.worker.lanes import Lanes
 from sync.worker.ownership import Ownership
+from sync.worker.waiting import wait_until
 from sync.write.stage import DOUBT_AFTER_LOSS, Stage
 from sync.write.weaviate import Weaviate
 
@@ -127,40 +129,33 @@ class Worker:
         await self._wait_until(f"Weaviate at {self.settings.weaviate_url}", self.store.ready, stopping)
 
     async def _wait_until(self, what: str, ready: Callable[[], bool], stopping: asyncio.Event) -> None:
-        """Wait for a component as long as it takes: said once when it is away, once when it is there."""
-        said = False
-        while not stopping.is_set():
-            try:
-                if await asyncio.get_running_loop().run_in_executor(None, ready):
-                    if said:
-                        self.say(f"{what} answers")
-                    return
-                reason = ""
-            except HeadraceError as exc:
-                if not exc.retry:
-                    raise
-                reason = f": {exc}"
-            if not said:
-                self.say(f"waiting for {what}{reason}")
-                said = True
-            await asyncio.sleep(0.5)
-        raise SystemExit(0)
+        await wait_until(what, ready, stopping, self.say)
 
     # -- serve -----------------------------------------------------------------------------------
 
     async def _serve(self, stopping: asyncio.Event) -> None:
+        said = ""
         while not stopping.is_set():
-            await self._follow_mappings()
             for failure in (self.stage.failure, self.ownership.failure if self.ownership else None):
                 if failure is not None:
                     raise failure
-            if self.ownership:
-                await self._follow_gaps()
-            await self._revive(stopping)
             try:
+                await self._look_around(stopping)
+                said = ""
+            except HeadraceError as exc:
+                if not exc.retry:
+                    raise
+                if not said:
+                    self.say(f"{exc}; trying again")
+                said = str(exc)
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), LOOK_FOR_MAPPINGS)
-            except TimeoutError:
-                continue
+
+    async def _look_around(self, stopping: asyncio.Event) -> None:
+        await self._follow_mappings()
+        if self.ownership:
+            await self._follow_gaps()
+        await self._revive(stopping)
 
     async def _revive(self, stopping: asyncio.Event) -> None:
         """Make the app of a source anew that has crashed: after an outage of Kafka a consumer may be stuck for ever.
@@ -174,13 +169,13 @@ class Worker:
                     continue
                 if isinstance(reason, HeadraceError) and not reason.retry and not isinstance(reason, Fenced | Gap):
                     raise reason
-                log.warning("%s: the consumer ended (%s); a new one begins", app.conf.id, type(reason).__name__)
-                await _end(app)
                 await self._wait_for_kafka(stopping)
                 try:
                     (mapping,) = await asyncio.get_running_loop().run_in_executor(None, self._load, [name])
                 except KeyError:
                     return  # removed: the next look at the mappings leaves it
+                log.warning("%s: the consumer ended (%s); a new one begins", app.conf.id, type(reason).__name__)
+                await _end(app)
                 apps[number] = await self._start_app(mapping, app.source_name)
 
     async def _follow_gaps(self) -> None:
@@ -221,22 +216,22 @@ class Worker:
             self._apps[mapping.name].append(await self._start_app(mapping, source))
 
     async def _start_app(self, mapping: Registered, source: str) -> SourceApp:
-        await self._ensure_continuity(mapping, source)
-        applier = Applier(self.state, mapping, source, max_text_bytes=self.settings.max_text_bytes)
+        applier = await self._begin(mapping, source)
         app = self._app(mapping, source, Intake(applier, self.stage.queue.wake))
         app.finalize()
         await app.start()
         self.say(f"serving {mapping.name}, from {applier.progress.position} of {mapping.topics[source]}")
         return app
 
-    async def _ensure_continuity(self, mapping: Registered, source: str) -> None:
-        """A log with a gap is read again from a snapshot; what that needs is waited for."""
+    async def _begin(self, mapping: Registered, source: str) -> Applier:
+        """Where the source is applied to. A log with a gap is read again first; what that needs is waited for."""
+        loop, said = asyncio.get_running_loop(), ""
         act = partial(ensure, self.state, mapping, source, self.settings, self.say, self._leads)
-        said = ""
+        make = partial(Applier, self.state, mapping, source, max_text_bytes=self.settings.max_text_bytes)
         while not self._stopping.is_set():
             try:
-                if await asyncio.get_running_loop().run_in_executor(None, act):
-                    return
+                if await loop.run_in_executor(None, act):
+                    return await loop.run_in_executor(None, make)
             except HeadraceError as exc:
                 if not exc.retry:
                     raise
@@ -244,6 +239,7 @@ class Worker:
                     self.say(f"{mapping.name}.{source}: {exc}; trying again")
                     said = str(exc)
             await asyncio.sleep(1.0)
+        raise SystemExit(0)
 
     def _app(self, mapping: Registered, source: str, intake: Intake) -> SourceApp:
         loop = asyncio.get_running_loop()

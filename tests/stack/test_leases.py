@@ -19,6 +19,7 @@ from sync.state.registry import BUCKET, WORKER
 from sync.worker.ownership import Ownership
 from sync.write.stage import Stage
 from tests.support.airline import BOOKING, FLIGHT, first_rows
+from tests.support.command import Command
 from tests.support.server_state import state_database
 from tests.support.world import World
 
@@ -188,6 +189,21 @@ def test_whoever_was_stopped_in_a_transaction_does_not_hold_up_the_others(compan
             connection.execute(update(WORKER).where(WORKER.c.name == "a").values(expires_at=0.0))
         company.turns(b)
         assert b.buckets() is None
+
+
+def test_status_and_doctor_name_the_workers_that_live_and_how_many_buckets_each_has(
+    company: Company, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b, c = (company.worker(name) for name in ("here:1", "there:2", "gone:3"))
+    company.turns(a, b, c)
+    company.expire("gone:3")
+    company.turns(a, b)
+    headrace = Command(monkeypatch, capsys, HEADRACE_STATE_URL=company.url)
+    said = "2 workers: here:1 (128 buckets), there:2 (128 buckets)"
+    assert said in " ".join(headrace("status").out.split())
+    assert headrace("status", "--json").json == []
+    checks = {each["what"]: each["found"] for each in headrace("doctor", "--json").json["checks"]}
+    assert said in checks["state"]
 
 
 def test_what_a_dead_worker_had_sent_is_doubtful_for_whoever_takes_over_and_only_that(
