@@ -197,7 +197,8 @@ def _write_ahead(raw: Any) -> None:
 
 def _server_engine(url: str, session: str) -> Engine:
     arguments = {**_SERVER, "application_name": session}
-    engine = create_engine(url, connect_args=arguments, pool_size=8, max_overflow=8, pool_pre_ping=False)
+    # More than lanes and appliers can be: to wait for a connection is nobody's business here.
+    engine = create_engine(url, connect_args=arguments, pool_size=8, max_overflow=40, pool_pre_ping=False)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -47,6 +47,7 @@ log = logging.getLogger("headrace.write")
 DOUBT_AFTER_TIMEOUT = 20.0  # seconds until a request whose outcome is unknown is taken for dead
 DOUBT_AFTER_LOSS = 2.0  # the same where the connection was closed on us, or our own process was killed
 BATCH_BYTES = 8_000_000
+STATE_AGAIN = 0.5  # seconds after which a state that is away is told again what is in doubt
 LOOK_ANYWAY = 0.5  # seconds after which a lane looks though nobody called it
 
 
@@ -321,7 +322,7 @@ class Stage:
                 if not doubtful:
                     raise
                 log.warning("%s", exc)  # in our hands until the state knows: taken again they would not be in doubt
-                time.sleep(0.5)
+                time.sleep(STATE_AGAIN)
 
     def _wait_for(self, why: HeadraceError, until: Callable[[], bool] | None = None) -> None:
         """Hold this lane back while a component is away; what it took stays owed."""

@@ -156,6 +156,7 @@ def test_three_workers_under_load_one_killed_one_frozen_and_woken(company: Compa
     assert "taken for dead" in frozen.text()
 
 
+@pytest.mark.suite
 def test_workers_join_and_stop_under_load_and_nobody_waits_for_a_lease(company: Company) -> None:
     one, two, three = company.pipeline.workers
     traffic = Traffic(company.pipeline.url, SEED + 1, rate=80).start()
@@ -172,6 +173,7 @@ def test_workers_join_and_stop_under_load_and_nobody_waits_for_a_lease(company: 
     print(f"stopped: handed over after {took:.1f} s")
 
 
+@pytest.mark.suite
 def test_a_gap_is_mended_by_one_worker_and_all_go_on_behind_it(company: Company) -> None:
     """The leader frozen, so that whoever takes over must also do what only one may do."""
     pipeline = company.pipeline
@@ -194,6 +196,7 @@ def test_a_gap_is_mended_by_one_worker_and_all_go_on_behind_it(company: Company)
     assert company.epoch() == 2
 
 
+@pytest.mark.suite
 def test_the_state_database_killed_under_load_is_caught_up(company: Company) -> None:
     pipeline = company.pipeline
     traffic = Traffic(pipeline.url, SEED + 2, rate=60).start()
