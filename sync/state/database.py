@@ -196,13 +196,18 @@ def _write_ahead(raw: Any) -> None:
 
 
 def _server_engine(url: str, session: str) -> Engine:
+    from psycopg import IsolationLevel  # half a second that a state in a file needs not
+
     arguments = {**_SERVER, "application_name": session}
     # More than lanes and appliers can be: to wait for a connection is nobody's business here.
     engine = create_engine(url, connect_args=arguments, pool_size=8, max_overflow=40, pool_pre_ping=False)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        if not connection.get_execution_options().get("headrace_write"):
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        reads = not connection.get_execution_options().get("headrace_write")
+        raw: Any = connection.connection.driver_connection
+        # The driver says it with its BEGIN; a statement of our own would be one more journey to the server.
+        raw.isolation_level = IsolationLevel.REPEATABLE_READ if reads else None
+        raw.read_only = reads
 
     return engine
