@@ -79,7 +79,7 @@ class Worker:
         connectors = Connectors(self.state, self.settings, self.say, self._log_lost, self._leads)
         connectors.start()
         upkeep = Collections(
-            self.state, self.store, self.stage.model, self.settings, self.say, lambda: self.stage.queue.wake()
+            self.state, self.store, self.stage.model, self.settings, self.say, self.stage.queue.wake, self._leads
         )
         upkeep.start()
         try:
