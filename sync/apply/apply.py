@@ -73,7 +73,10 @@ class Progress:
 
 
 def read_progress(connection: Connection, source_id: int) -> Progress:
-    row = connection.execute(select(SOURCE).where(SOURCE.c.id == source_id)).one()
+    """Raises Fenced where the source is no longer in the state: its mapping was removed."""
+    row = connection.execute(select(SOURCE).where(SOURCE.c.id == source_id)).one_or_none()
+    if row is None:
+        raise Fenced("the source is no longer in the state: its mapping was removed")
     return Progress(
         id=row.id,
         epoch=row.epoch,

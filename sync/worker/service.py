@@ -7,12 +7,9 @@ import contextlib
 import ctypes
 import logging
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 from connectors.topics import Topics
 from sync.apply.apply import Applier
@@ -26,18 +23,18 @@ from sync.worker.alone import claim
 from sync.worker.collections import Collections
 from sync.worker.connectors import Connectors
 from sync.worker.consumer import SourceApp
-from sync.worker.continuity import broken, ensure, gaps, note_gap
+from sync.worker.continuity import ensure, gaps
 from sync.worker.housekeeping import Housekeeping
 from sync.worker.intake import Intake
 from sync.worker.lanes import Lanes
 from sync.worker.ownership import Ownership
+from sync.worker.sources import Sources, end
 from sync.worker.waiting import wait_until
 from sync.write.stage import DOUBT_AFTER_LOSS, Stage
 from sync.write.weaviate import Weaviate
 
 log = logging.getLogger("headrace.worker")
 LOOK_FOR_MAPPINGS = 1.0
-STOP_PATIENCE = 10.0  # seconds for a consumer that has crashed
 M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
@@ -60,8 +57,8 @@ class Worker:
         self.ownership = None if self.state.is_sqlite else Ownership(self.state, self.say)
         self.store = Weaviate(self.settings, self.ownership.left if self.ownership else None)
         await self._wait_for_components(stopping)
-        self.pool = ThreadPoolExecutor(4, thread_name_prefix="apply")
-        self.lanes = Lanes(lambda: self.stage.queue.busy)
+        lanes = Lanes(lambda: self.stage.queue.busy)
+        self.sources = Sources(self.state, self.settings.kafka, lanes)
         self.stage = Stage(
             self.state,
             self.store,
@@ -69,7 +66,7 @@ class Worker:
             lanes=self.settings.write_lanes,
             batch=self.settings.write_batch,
             on_settled=self._settled,
-            on_free=self.lanes.freed,
+            on_free=lanes.freed,
             holding=self.ownership,
         )
         housekeeping = Housekeeping(self.state, self._leads)
@@ -175,7 +172,7 @@ class Worker:
                 except KeyError:
                     return  # removed: the next look at the mappings leaves it
                 log.warning("%s: the consumer ended (%s); a new one begins", app.conf.id, type(reason).__name__)
-                await _end(app)
+                await end(app)
                 apps[number] = await self._start_app(mapping, app.source_name)
 
     async def _follow_gaps(self) -> None:
@@ -211,13 +208,17 @@ class Worker:
             return [load(connection, name) for name in names]
 
     async def _start_apps(self, mapping: Registered) -> None:
-        self._apps[mapping.name] = []
-        for source in mapping.sources:
-            self._apps[mapping.name].append(await self._start_app(mapping, source))
+        apps = self._apps[mapping.name] = []
+        try:
+            for source in mapping.sources:
+                apps.append(await self._start_app(mapping, source))
+        except BaseException:
+            await self._stop_apps([mapping.name])  # all of it is begun again, or it is there no longer
+            raise
 
     async def _start_app(self, mapping: Registered, source: str) -> SourceApp:
         applier = await self._begin(mapping, source)
-        app = self._app(mapping, source, Intake(applier, self.stage.queue.wake))
+        app = self.sources.app(mapping.topics[source], source, Intake(applier, self.stage.queue.wake))
         app.finalize()
         await app.start()
         self.say(f"serving {mapping.name}, from {applier.progress.position} of {mapping.topics[source]}")
@@ -233,7 +234,7 @@ class Worker:
                 if await loop.run_in_executor(None, act):
                     return await loop.run_in_executor(None, make)
             except HeadraceError as exc:
-                if not exc.retry:
+                if not exc.retry or (isinstance(exc, Fenced) and await self._removed(mapping.name)):
                     raise
                 if str(exc) != said:
                     self.say(f"{mapping.name}.{source}: {exc}; trying again")
@@ -241,63 +242,8 @@ class Worker:
             await asyncio.sleep(1.0)
         raise SystemExit(0)
 
-    def _app(self, mapping: Registered, source: str, intake: Intake) -> SourceApp:
-        loop = asyncio.get_running_loop()
-        name = mapping.topics[source]
-
-        async def start_offset() -> int:
-            return await loop.run_in_executor(self.pool, intake.begin)
-
-        async def behind(ours: bool) -> bool:
-            return await loop.run_in_executor(None, self._behind, intake, name, ours)
-
-        async def handle(records: Sequence[Any]) -> None:
-            pause, turn = 0.1, app.turn
-            while app.turn == turn:  # else they come again, under another assignment
-                try:
-                    await loop.run_in_executor(self.pool, intake.take, records)
-                    return
-                except Gap as exc:
-                    epoch = intake.applier.progress.epoch
-                    note = partial(note_gap, self.state, intake.applier.source_id, str(exc), epoch)
-                    await loop.run_in_executor(self.pool, note)
-                    raise
-                except Fenced:
-                    raise  # another worker applies this source: ours joins the group anew
-                except HeadraceError as exc:
-                    if not exc.retry or app.should_stop:
-                        raise
-                    log.warning("%s: %s; again in %.1f s", name, exc, pause)
-                    await asyncio.sleep(pause)
-                    pause = min(2.0, pause * 2)
-
-        app = SourceApp(
-            name,
-            source=source,
-            kafka=self.settings.kafka,
-            topic=name,
-            start_offset=start_offset,
-            handle=handle,
-            lanes=self.lanes,
-            behind=behind,
-            alone=self.state.is_sqlite,
-            datadir=tempfile.gettempdir(),
-        )
-        return app
-
-    def _behind(self, intake: Intake, topic: str, ours: bool) -> bool:
-        """Whether the topic has what was not fetched, or is no longer the one that was.
-
-        Where the partition is not ours: what no worker has fetched since this was last asked.
-        """
-        topics, before = Topics(self.settings.kafka), intake.applier.progress.offset
-        try:
-            if not ours and intake.applier.reload().offset != before:
-                return False
-            reached = intake.reached if ours else before
-            return topics.end(topic) > reached + 1 or bool(broken(topics, intake.applier.progress, topic))
-        except HeadraceError:
-            return False  # Kafka is away: nothing could be fetched
+    async def _removed(self, mapping: str) -> bool:
+        return mapping not in await asyncio.get_running_loop().run_in_executor(None, self._read_applied)
 
     async def _stop_apps(self, names: Sequence[str]) -> None:
         for name in names:
@@ -308,16 +254,6 @@ class Worker:
         for one in settled:
             if one.outcome == "parked":
                 log.warning("a document of type %d is parked; `headrace status` names it", one.owed.type_id)
-
-
-async def _end(app: SourceApp) -> None:
-    """Stop an app that has crashed, however it takes that: what it still applies is fenced by the position."""
-    try:
-        await asyncio.wait_for(app.stop(), STOP_PATIENCE)
-    except TimeoutError:
-        log.warning("%s: the old consumer does not stop; it is left behind", app.conf.id)
-    except Exception as exc:  # of a broken consumer, which is why it is being stopped
-        log.warning("%s: the old consumer stopped with %s", app.conf.id, type(exc).__name__)
 
 
 def _answers(topics: Topics) -> bool:
