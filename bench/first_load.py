@@ -39,7 +39,7 @@ def load(rig: Rig, *, patience: float = 600.0) -> Loaded:
     began, at = rig.await_(lambda: _moved(rig), "the worker to begin", every=LOOK)
     completed = rig.await_(lambda: rig.source().loaded and time.time_ns() // 1000, "COMPLETED", every=LOOK)
     applied = (rig.source().offset_ - at) / ((completed - began) / 1e6)
-    rig.await_(lambda: _owed(rig) == 0, "the first load to end", patience=patience, every=0.2)
+    rig.await_(lambda: owed(rig) == 0, "the first load to end", patience=patience, every=0.2)
     entries = [one for one in since(rig, before) if one.document != TERMS]
     if len({(one.document, one.key) for one in entries}) < rig.sizes.bookings or any(
         one.outcome == "parked" for one in entries
@@ -56,7 +56,8 @@ def _moved(rig: Rig) -> tuple[int, int] | None:
     return (time.time_ns() // 1000, offset) if offset >= 0 else None
 
 
-def _owed(rig: Rig) -> int:
+def owed(rig: Rig) -> int:
+    """How many documents are not written yet."""
     with rig.state.read() as connection:
         return int(
             connection.execute(

@@ -37,11 +37,14 @@ Say = Callable[[str], None]
 class Rig:
     """One stack with the airline applied. The worker runs only between ``start_worker`` and ``stop_worker``."""
 
-    def __init__(self, sizes: airline.Sizes, addresses: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self, sizes: airline.Sizes, addresses: dict[str, str], folder: Path, *, state_on_server: bool = False
+    ) -> None:
         self.sizes, self.folder = sizes, folder
         self.url = airline.database(addresses["POSTGRES_URL"])
         airline.ensure(self.url, sizes)
-        own = {"HEADRACE_STATE_URL": f"sqlite:///{folder / 'state.db'}", "HEADRACE_PRIVACY_SALT": "bench"}
+        state = _server_state(addresses["POSTGRES_URL"]) if state_on_server else f"sqlite:///{folder / 'state.db'}"
+        own = {"HEADRACE_STATE_URL": state, "HEADRACE_PRIVACY_SALT": "bench"}
         self.environment = {**addresses, **own, "HEADRACE_EMBEDDER": "local", "AIRLINE_URL": self.url}
         self.children = Children(folder, plain_environment() | self.environment)
         self.settings = settings_of(self.environment)
@@ -61,8 +64,8 @@ class Rig:
     def topic(self) -> str:
         return next(iter(self.registered.topics.values()))
 
-    def start_worker(self, more: dict[str, str] | None = None) -> None:
-        self.worker = self.children.start("run", "run", more=more)
+    def start_worker(self, more: dict[str, str] | None = None, name: str = "run") -> None:
+        self.worker = self.children.start(name, "run", more=more)
 
     def stop_worker(self) -> None:
         if self.worker is not None:
@@ -117,6 +120,12 @@ class Rig:
             self.state.close()
 
 
+def _server_state(admin: str) -> str:
+    with Address(admin).connect() as connection:
+        connection.execute("create database headrace_state")
+    return admin.rsplit("/", 1)[0].replace("postgresql://", "postgresql+psycopg://") + "/headrace_state"
+
+
 def settings_of(environment: dict[str, str]) -> Settings:
     prefix = "HEADRACE_"
     own = {name.removeprefix(prefix).lower(): value for name, value in environment.items() if name.startswith(prefix)}
@@ -124,14 +133,21 @@ def settings_of(environment: dict[str, str]) -> Settings:
 
 
 @contextmanager
-def rig(sizes: airline.Sizes, say: Say) -> Iterator[Rig]:
-    """A fresh stack and everything on it; nothing of it is left at the end."""
+def rig(
+    sizes: airline.Sizes,
+    say: Say,
+    before: Callable[[Rig], None] = lambda _: None,
+    *,
+    state_on_server: bool = False,
+) -> Iterator[Rig]:
+    """A fresh stack and everything on it; nothing of it is left at the end. ``before``: the mapping is applied."""
     say(f"starting a stack with {sizes.rows:,} rows")
     stack = Stack.up(name="bench")
     folder = Path(tempfile.mkdtemp(prefix="headrace-bench-"))
     try:
-        made = Rig(sizes, stack.env, folder)
+        made = Rig(sizes, stack.env, folder, state_on_server=state_on_server)
         try:
+            before(made)
             made.apply()
             yield made
         finally:

@@ -17,6 +17,7 @@ HeadraceError
 │   └── Undecodable                a record of the topic that is no envelope we know
 ├── StateError                 the state database
 │   ├── StateUnreachable           (retry)
+│   ├── StateConflict              (retry, at once) another worker's transaction was in the way
 │   ├── StateInUse                 a second worker on a state that allows one
 │   ├── BackfillRefused            a source is being read anew already
 │   ├── Fenced                     another worker owns this partition or bucket now
@@ -119,6 +120,12 @@ class StateError(HeadraceError):
 class StateUnreachable(StateError):
     retry = True
     advice = "Check HEADRACE_STATE_URL, and that the state database is running."
+
+
+class StateConflict(StateError):
+    """The transaction was taken back whole: a deadlock, or a lock that was not to be had."""
+
+    retry = True
 
 
 class StateInUse(StateError):

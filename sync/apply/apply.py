@@ -75,7 +75,10 @@ class Progress:
 
 
 def read_progress(connection: Connection, source_id: int) -> Progress:
-    row = connection.execute(select(SOURCE).where(SOURCE.c.id == source_id)).one()
+    """Raises Fenced where the source is no longer in the state: its mapping was removed."""
+    row = connection.execute(select(SOURCE).where(SOURCE.c.id == source_id)).one_or_none()
+    if row is None:
+        raise Fenced("the source is no longer in the state: its mapping was removed")
     return Progress(
         id=row.id,
         epoch=row.epoch,
@@ -123,6 +126,7 @@ class Applier:
             batch.run(connection)
             batch.progress.last_hash = last_hash or expected.last_hash
             self._move(connection, batch)
+            self.state.announce(connection)
         self.progress = batch.progress
         return self.progress
 

@@ -71,14 +71,16 @@ def examine(wanted: Settings) -> Iterator[Checked]:
 
 
 def _state(wanted: Settings, registered: list[Registered]) -> str:
+    from sync.cli.status import workers
     from sync.state.database import State
+    from sync.state.leases import members
     from sync.state.registry import applied, load
 
     state = State(wanted.state_url)
     try:
         with state.read() as connection:
             registered += [load(connection, name) for name in sorted(applied(connection))]
-        kind = "SQLite, one worker" if state.is_sqlite else "PostgreSQL"
+            kind = "SQLite, one worker" if state.is_sqlite else f"PostgreSQL; {workers(members(connection))}"
         names = ", ".join(each.name for each in registered) or "no mapping applied"
         return f"{state.url.render_as_string(hide_password=True)} ({kind}); {names}"
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sync.evidence.freshness import Status
     from sync.evidence.parked import Parked, Unapplied
     from sync.state.database import State
+    from sync.state.leases import Member
 
 EVERY = 1.0  # seconds between two looks of --watch
 _STYLES = {"fresh": "green", "late": "yellow", "stale": "bold red", "catching up": "cyan", "unknown": "bold magenta"}
@@ -65,11 +67,13 @@ class Seen:
     statuses: list[Status]
     parked: list[Parked]
     unapplied: list[Unapplied]
+    workers: str | None = None
 
 
 def _look(state: State, mapping: str | None) -> Seen:
     from sync.evidence.freshness import statuses
     from sync.evidence.parked import parked, unapplied
+    from sync.state.leases import members
 
     with state.read() as connection:
         find_all(connection, mapping)  # a name that is not applied is an error, not an empty list
@@ -80,6 +84,7 @@ def _look(state: State, mapping: str | None) -> Seen:
             ),
             list(parked(connection, mapping)),
             list(unapplied(connection, mapping)),
+            None if state.is_sqlite else workers(members(connection)),
         )
 
 
@@ -107,7 +112,8 @@ def _table(seen: Seen, *, clock: bool = False) -> RenderableType:
     if clock:
         parts += [Text(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", "dim"), Text()]
     if not statuses:
-        return Group(*parts, Text(f"no mapping is applied in {seen.state}; `headrace apply FILE` applies one"))
+        parts.append(Text(f"no mapping is applied in {seen.state}; `headrace apply FILE` applies one"))
+        return Group(*parts, *([Text(seen.workers, "dim")] if seen.workers else []))
     several = len({each.mapping for each in statuses}) > 1
     columns = ["DOCUMENT", "COLLECTION", "STATE", "LAG", "OWED", "PARKED", "DOCUMENTS", "OBJECTS"]
     rows = [_row(each, several) for each in statuses]
@@ -118,6 +124,8 @@ def _table(seen: Seen, *, clock: bool = False) -> RenderableType:
         parts += [Text(), *_unapplied(seen.unapplied)]
     if parked:
         parts += [Text(), *_parked(statuses, parked)]
+    if seen.workers:
+        parts += [Text(), Text(seen.workers, "dim")]
     return Group(*parts)
 
 
@@ -160,6 +168,14 @@ def _parked(statuses: list[Status], parked: list[Parked]) -> list[RenderableType
         made += [Text(f"{each.mapping}.{name} {each.key}{since}"), Text(f"  {each.reason}", "yellow")]
         made.append(Text(f"  again: {retry_command(each)}", "dim"))
     return made
+
+
+def workers(members: Sequence[Member]) -> str:
+    """Who shares the state, and how many of the 256 buckets each has."""
+    if not members:
+        return "no worker is running: `headrace run` starts one"
+    named = ", ".join(f"{each.name} ({counted(each.buckets, 'bucket')})" for each in members)
+    return f"{counted(len(members), 'worker')}: {named}"
 
 
 def retry_command(parked: Parked) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event
@@ -15,12 +16,18 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlmodel import SQLModel
 
-from sync.errors import SettingsError, StateUnreachable
+from sync.errors import SettingsError, StateConflict, StateUnreachable
 from sync.state import tables  # noqa: F401  (declares the tables)
 from sync.state.prepared import Prepared
 
 LOCKED = 30.0  # seconds for which another process may hold the file
+LISTEN_AT_ONCE = 1.0  # seconds after which a listener looks whether it shall stop
 _CREATING = 0x68656164  # "head": an advisory lock of our own
+_OWED = "headrace_owed"  # the channel on which workers tell each other that something may be owed
+# Deadlock, serialization failure, lock not available.
+_CONFLICTS = frozenset({"40P01", "40001", "55P03"})
+# A server that is gone without a word must be noticed before the worker's lease has expired.
+_SERVER = {"connect_timeout": 5, "keepalives_idle": 4, "keepalives_interval": 2, "keepalives_count": 2}
 
 
 class State:
@@ -32,10 +39,12 @@ class State:
         except ArgumentError as exc:
             raise SettingsError("HEADRACE_STATE_URL is not a database url") from exc
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.session = f"headrace-{uuid.uuid4().hex[:12]}"  # how a server calls this process's connections
+        self.ahead = 0.0  # seconds by which the server's clock is ahead of ours, as far as known
         self._writing = threading.RLock()
         self._one: Connection | None = None
         self._prepared: dict[int, tuple[Executable, Prepared]] = {}
-        self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url, self.session)
         self._name = self.url.render_as_string(hide_password=True)
         # In one write transaction: a worker and a command that open a new state at once must not both create it.
         with self.write() as connection:
@@ -88,9 +97,34 @@ class State:
             yield
         except (DBAPIError, driver.Error) as exc:
             raised = exc.orig if isinstance(exc, DBAPIError) else exc
+            if getattr(raised, "sqlstate", None) in _CONFLICTS:
+                raise StateConflict(f"another transaction on {self._name} was in the way: {raised}") from exc
             if getattr(exc, "connection_invalidated", False) or isinstance(raised, driver.OperationalError):
                 raise StateUnreachable(f"the state database {self._name} does not answer: {raised}") from exc
             raise
+
+    def now(self) -> float:
+        """Seconds since 1970 by a clock that all workers on this state share."""
+        return time.time() + self.ahead
+
+    def announce(self, connection: Connection) -> None:
+        """Tell the workers of other processes, once this transaction is committed, that something may be owed."""
+        if not self.is_sqlite:
+            connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (_OWED, self.session))
+
+    def listen(self, heard: Callable[[], None], stopped: Callable[[], bool]) -> None:
+        """Call ``heard`` whenever another process announces, until ``stopped``. Raises StateUnreachable."""
+        with self._ours():
+            pooled = self.engine.raw_connection()
+            raw: Any = pooled.driver_connection
+            pooled.detach()  # it listens: not one for others to use
+            with closing(raw):
+                raw.autocommit = True
+                raw.execute(f"LISTEN {_OWED}")
+                while not stopped():
+                    for note in raw.notifies(timeout=LISTEN_AT_ONCE):
+                        if note.payload != self.session:
+                            heard()
 
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead log into the database file, without making a writer wait."""
@@ -161,12 +195,19 @@ def _write_ahead(raw: Any) -> None:
             time.sleep(0.01)
 
 
-def _server_engine(url: str) -> Engine:
-    engine = create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=False)
+def _server_engine(url: str, session: str) -> Engine:
+    from psycopg import IsolationLevel  # half a second that a state in a file needs not
+
+    arguments = {**_SERVER, "application_name": session}
+    # More than lanes and appliers can be: to wait for a connection is nobody's business here.
+    engine = create_engine(url, connect_args=arguments, pool_size=8, max_overflow=40, pool_pre_ping=False)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        if not connection.get_execution_options().get("headrace_write"):
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        reads = not connection.get_execution_options().get("headrace_write")
+        raw: Any = connection.connection.driver_connection
+        # The driver says it with its BEGIN; a statement of our own would be one more journey to the server.
+        raw.isolation_level = IsolationLevel.REPEATABLE_READ if reads else None
+        raw.read_only = reads
 
     return engine

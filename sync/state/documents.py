@@ -190,7 +190,7 @@ class Documents:
         parameters: dict[str, Any] = {
             "most": int(most),
             "types": list(types),
-            "now": time.time() if now is None else now,
+            "now": self.state.now() if now is None else now,
             "limit": limit,
         }
         if buckets is not None:
@@ -237,14 +237,17 @@ class Documents:
             self.state.prepare(_FORGET).run_many(connection, gone)
         self.record(connection, done)
 
-    def inherit(self, wait: float) -> None:
-        """Take over what an earlier worker noted as sent and never confirmed: doubtful, and not touched at once."""
-        with self.state.write() as connection:
-            connection.execute(
-                update(DOCUMENT)
-                .where(DOCUMENT.c.sent.is_not(None))
-                .values(doubtful=True, not_before=time.time() + wait)
-            )
+    def inherit(self, wait: float, connection: Connection, buckets: Collection[int] | None = None) -> None:
+        """Take over what an earlier worker noted as sent and never confirmed: doubtful, and not touched at once.
+
+        ``buckets``: only of these. What it had taken for doubtful itself waits as long as it meant to.
+        """
+        sent = update(DOCUMENT).where(DOCUMENT.c.sent.is_not(None))
+        if buckets is not None:
+            sent = sent.where(DOCUMENT.c.bucket.in_(list(buckets)))
+        until = self.state.now() + wait
+        later = case((DOCUMENT.c.not_before > until, DOCUMENT.c.not_before), else_=until)
+        connection.execute(sent.values(doubtful=True, not_before=later))
 
     def park(self, connection: Connection, parked: Sequence[tuple[Owed, str, str]]) -> None:
         """Set aside (document, reason, position) that cannot be built; raised meanwhile, it stays owed."""
@@ -261,7 +264,7 @@ class Documents:
         """Still owed, not to be tried again for ``seconds``."""
         connection.execute(
             _POSTPONE,
-            [{"b_id": one.id, "b_until": time.time() + seconds, "b_doubtful": doubtful} for one in owed],
+            [{"b_id": one.id, "b_until": self.state.now() + seconds, "b_doubtful": doubtful} for one in owed],
         )
 
     def record(self, connection: Connection, settled: Sequence[Settled]) -> None:

@@ -16,6 +16,7 @@ from sync.state.database import State
 from sync.state.tables import (
     AppliedRecord,
     BackfillRecord,
+    BucketRecord,
     ChunkRecord,
     DeadLetterRecord,
     DocumentRecord,
@@ -28,6 +29,7 @@ from sync.state.tables import (
     RowRecord,
     SourceRecord,
     TableRecord,
+    WorkerRecord,
 )
 
 TERMS = "$terms"  # the document type of a mapping's own terminology; no document of a mapping can be called so
@@ -44,6 +46,7 @@ ROW, REFERENCE, TYPE = (table_of(r) for r in (RowRecord, ReferenceRecord, Docume
 DOCUMENT, CHUNK, MARKER = (table_of(r) for r in (DocumentRecord, ChunkRecord, MarkerRecord))
 APPLIED, LEDGER = (table_of(r) for r in (AppliedRecord, LedgerRecord))
 DEAD_LETTER, BACKFILL = (table_of(r) for r in (DeadLetterRecord, BackfillRecord))
+WORKER, BUCKET = (table_of(r) for r in (WorkerRecord, BucketRecord))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +191,10 @@ def forget(connection: Connection, name: str) -> None:
     sources = select(SOURCE.c.id).where(SOURCE.c.mapping == name).scalar_subquery()
     types = select(TYPE.c.id).where(TYPE.c.mapping == name).scalar_subquery()
     lookups = select(LOOKUP.c.id).where(LOOKUP.c.table_id.in_(tables)).scalar_subquery()
-    documents = select(DOCUMENT.c.id).where(DOCUMENT.c.type_id.in_(types)).scalar_subquery()
     for statement in (
         delete(REFERENCE).where(REFERENCE.c.lookup_id.in_(lookups)),
         delete(ROW).where(ROW.c.table_id.in_(tables)),
-        delete(CHUNK).where(CHUNK.c.document_id.in_(documents)),
+        # Their chunks go with them. Chunks first, a worker that confirms these documents would meet us crosswise.
         delete(DOCUMENT).where(DOCUMENT.c.type_id.in_(types)),
         delete(LEDGER).where(LEDGER.c.type_id.in_(types)),
         delete(MARKER).where(MARKER.c.source_id.in_(sources)),

@@ -255,3 +255,28 @@ class BackfillRecord(SQLModel, table=True):
     started_at: float | None = None
     ended_at: float | None = None
     outcome: str | None = Field(default=None, sa_column=Column(Text))
+
+
+class WorkerRecord(SQLModel, table=True):
+    """A worker that shares this state with others. Its row is its lease: whoever takes over deletes it first.
+
+    ``session`` is the name under which its connections stand in ``pg_stat_activity``.
+    """
+
+    __tablename__ = "worker"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str  # host and process, for people
+    session: str
+    started_at: float  # like expires_at seconds by the database's clock
+    expires_at: float
+
+
+class BucketRecord(SQLModel, table=True):
+    """Which worker writes the documents of a bucket; NULL: nobody just now. ``generation`` counts the owners."""
+
+    __tablename__ = "bucket"
+
+    number: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    owner: int | None = Field(default=None, sa_column=Column(Integer, index=True))
+    generation: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))

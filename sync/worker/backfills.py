@@ -53,8 +53,14 @@ class Backfills:
     heartbeat. So it is shown one where no row came since the last look.
     """
 
-    def __init__(self, state: State, settings: Settings, say: Callable[[str], None]) -> None:
-        self._state, self._settings, self._say = state, settings, say
+    def __init__(
+        self,
+        state: State,
+        settings: Settings,
+        say: Callable[[str], None],
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._state, self._settings, self._say, self._leads = state, settings, say, leads
         self._seen: dict[str, Seen] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="backfills", daemon=True)
@@ -69,7 +75,8 @@ class Backfills:
     def _run(self) -> None:
         while not self._stopped.wait(NUDGE_EVERY if self._seen else LOOK_EVERY):
             try:
-                self.look(time.monotonic())
+                if self._leads():
+                    self.look(time.monotonic())
             except HeadraceError as exc:  # something is away: the backfill waits as everything does
                 log.debug("backfills: %s", exc)
 

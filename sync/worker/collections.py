@@ -30,7 +30,7 @@ class Collections:
 
     What is gone is made anew, what is missing is written again with the embeddings that are stored, and what nobody
     wrote is taken away. A collection whose schema was changed is not touched: its document type is *unknown* and
-    `status` says why.
+    `status` says why. Of several workers only the one looks that ``leads``.
     """
 
     def __init__(
@@ -41,7 +41,9 @@ class Collections:
         settings: Settings,
         say: Callable[[str], None],
         wake: Callable[[], None],
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._leads = leads
         self._state, self._store, self._model, self._say, self._wake = state, store, model, say, wake
         self._documents = Documents(state)
         self._every = settings.check_every
@@ -57,6 +59,8 @@ class Collections:
 
     def _run(self) -> None:
         while not self._stopped.wait(self._every):
+            if not self._leads():
+                continue
             try:
                 self.look()
             except HeadraceError as exc:  # it is away, or stopping: looked at again
@@ -99,6 +103,7 @@ class Collections:
         with self._state.write() as connection:
             why = self._why(connection, registered, "collection made anew")
             write_anew(connection, self._documents, kind.id, None, why)
+            self._state.announce(connection)
         self._note(kind, None)
         self._wake()
 
@@ -144,6 +149,7 @@ class Collections:
                 highest = {key: max(standing[key]) + 1 for key in part if standing.get(key)}
                 expect_chunks(connection, kind.id, highest)
                 write_anew(connection, self._documents, kind.id, part, why)
+                self._state.announce(connection)
         self._wake()
 
     def _why(self, connection: Connection, registered: Registered, cause: str) -> Raise:

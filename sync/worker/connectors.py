@@ -60,6 +60,7 @@ class Connectors:
     """A thread that looks after the connectors of every applied mapping.
 
     ``say`` hears what it does; ``on_gap``, in this thread, of a mapping's source whose gap was noted, and why.
+    Of several workers only the one looks that ``leads``.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class Connectors:
         settings: Settings,
         say: Callable[[str], None],
         on_gap: Callable[[str, str, str], None],
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:
         self._state, self._settings, self._say, self._on_gap = state, settings, say, on_gap
+        self._leads = leads
         self._seen: dict[int, Seen] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="connectors", daemon=True)
@@ -83,6 +86,9 @@ class Connectors:
 
     def _run(self) -> None:
         while not self._stopped.wait(LOOK_EVERY):
+            if not self._leads():
+                self._seen.clear()  # what was seen before another one led says nothing when we lead again
+                continue
             try:
                 self.look(time.monotonic())
             except HeadraceError as exc:  # shown by `status` as silence; looked at again
@@ -163,5 +169,5 @@ class Connectors:
                 self._gap(source, f"connector {own.connector} says RUNNING and has sent nothing for {silent:.0f} s")
 
     def _gap(self, source: Any, reason: str) -> None:
-        note_gap(self._state, source.id, reason)
+        note_gap(self._state, source.id, reason, source.epoch)
         self._on_gap(source.mapping, source.name, reason)

@@ -27,6 +27,8 @@ import faust  # noqa: E402
 import faust.streams  # noqa: E402
 from faust.transport.drivers import aiokafka as driver  # noqa: E402
 
+from sync.worker.lanes import Lanes  # noqa: E402
+
 # The pure-Python stream acknowledges events of an earlier assignment.
 assert getattr(faust.streams, "_CStreamIterator", None) is not None, (
     "faust-streaming must be installed with its C extensions"
@@ -55,45 +57,26 @@ SETTINGS: dict[str, Any] = {
     "web_tables_enabled": False,
     "web_router_enabled": False,
 }
+# One that is not alone is replaced when it dies: within 15 s everything must go on.
+SHARED_SESSION = 8
 FETCH_WAIT_MS = 50
-# A fetch of one record costs as much as one of fifty. While direct changes are being written, another that is applied
-# at once only waits there; fetched a little later, it comes together with others. Seconds, at most.
-WAIT_FOR_A_LANE = 0.02
 # What was fetched ahead while one waited is followed by what has arrived since: seconds that this may take.
 CATCH_UP = 0.003
 
 
-class Lanes:
-    """Whether the write stage could begin with a change at once. Made in the event loop of those who ask."""
-
-    def __init__(self, busy: Callable[[], bool]) -> None:
-        self._busy, self._loop, self._free = busy, asyncio.get_running_loop(), asyncio.Event()
-
-    def freed(self) -> None:
-        """Direct changes were written; may be called from any thread."""
-        if not self._free.is_set() and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._free.set)
-
-    async def wait(self) -> bool:
-        """Until no direct change is being written, at most ``WAIT_FOR_A_LANE`` seconds; whether one had to wait."""
-        if not self._busy():
-            return False
-        self._free.clear()
-        if self._busy():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._free.wait(), WAIT_FOR_A_LANE)
-        return True
-
-
 class Fetched(bytes):
-    """All records of one fetch, travelling through Faust as the value of a single message."""
+    """All records of one fetch, travelling through Faust as the value of a single message.
+
+    ``turn``: the assignment that it belongs to, as ``SourceApp.turn`` counts.
+    """
 
     records: Sequence[Any]
+    turn: int
 
     @classmethod
-    def of(cls, records: Sequence[Any]) -> Fetched:
+    def of(cls, records: Sequence[Any], turn: int) -> Fetched:
         made = cls()
-        made.records = records
+        made.records, made.turn = records, turn
         return made
 
 
@@ -108,6 +91,8 @@ class _Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._room = asyncio.Event()
+        self._expected: dict[Any, int] = {}  # the offset that comes next
+        self._sought_again: set[Any] = set()
 
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
@@ -129,30 +114,52 @@ class _Consumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Go to where the state says we are; called on every assignment."""
+        app = cast(SourceApp, self.app)
+        app.turn, app.seeking = app.turn + 1, True
         for tp in self.assignment():
-            offset = await cast(SourceApp, self.app).start_offset()
+            app.heard()
+            offset = await app.start_offset()
             await self.seek_wait({tp: offset})
             self._read_offset[tp] = offset or None
             self._committed_offset[tp] = offset or None
+            self._expected[tp] = offset
+            self._sought_again.discard(tp)
+        app.seeking = False
+
+    async def _continues(self, tp: Any, batch: Sequence[Any]) -> bool:
+        """Whether this comes next. One that was on its way during an assignment may not, and is asked for again.
+
+        What is answered twice is so: a log with a gap, which is for those to say who apply it.
+        """
+        expected = self._expected.get(tp, batch[0].offset)
+        if batch[0].offset != expected and tp not in self._sought_again:
+            self._sought_again.add(tp)
+            await self.seek_wait({tp: expected})
+            return False
+        self._sought_again.discard(tp)
+        self._expected[tp] = batch[-1].offset + 1
+        return True
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:
         await self._wait_for_room()
-        waited = await cast(SourceApp, self.app).wait_for_a_lane()
+        app = cast(SourceApp, self.app)
+        waited, turn = await app.wait_for_a_lane(), app.turn
         records, active = await self._wait_next_records(timeout)
         if waited and records:
             more, _ = await self._wait_next_records(CATCH_UP)
             records = {tp: [*batch, *(more or {}).get(tp, [])] for tp, batch in records.items()}
-        if not self.flow_active or self.should_stop:
-            # Stopped or revoked meanwhile: what was read is read again from the state's position.
+        if not self.flow_active or self.should_stop or app.seeking or app.turn != turn:
+            # Stopped, revoked or assigned anew meanwhile: what was read is read again from the state's position.
             return
         for tp, batch in (records or {}).items():
-            cast(SourceApp, self.app).heard()
-            if batch and (active is None or tp in active or tp in self._buffered_partitions):
+            app.heard()
+            wanted = batch and (active is None or tp in active or tp in self._buffered_partitions)
+            if wanted and await self._continues(tp, batch):
                 last = batch[-1]
                 # Faust drops in silence what is older than what it read: a topic made anew must be noticed.
                 self._read_offset[tp] = None
                 message = self._to_message(tp, last)
-                message.key, message.value, message.headers = None, Fetched.of(batch), []
+                message.key, message.value, message.headers = None, Fetched.of(batch, app.turn), []
                 yield tp, message
 
     async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:
@@ -176,7 +183,7 @@ class SourceApp(faust.App):
     """The Faust app of one source: one agent on its one topic.
 
     ``lanes`` are asked before every fetch, ``behind`` when none came for long: whether the topic has more than
-    was applied.
+    was applied. It is told whether the partition is ours.
     ``start_offset`` says where to begin and is asked on every assignment. ``handle`` gets the records of a
     fetch and returns when they are durable; it is called again with the same records when it raises an error
     that says retry; any other error crashes the app.
@@ -195,7 +202,7 @@ class SourceApp(faust.App):
         start_offset: Callable[[], Awaitable[int]],
         handle: Callable[[Sequence[Any]], Awaitable[None]],
         lanes: Lanes,
-        behind: Callable[[], Awaitable[bool]],
+        behind: Callable[[bool], Awaitable[bool]],
         alone: bool,
         datadir: str,
     ) -> None:
@@ -206,9 +213,10 @@ class SourceApp(faust.App):
             datadir=datadir,
             # A worker that is alone takes its partition back at once after a kill, as the same member.
             consumer_group_instance_id=f"{name}-1" if alone else None,
-            **SETTINGS,
+            **(SETTINGS if alone else {**SETTINGS, "broker_session_timeout": SHARED_SESSION}),
         )
         self._ask_offset, self._handle, self._alone = start_offset, handle, alone
+        self.turn, self.seeking = 0, False  # counts assignments; whether one is being made
         self.wait_for_a_lane = lanes.wait
         self.source_name = source
         self._behind, self._heard_at = behind, time.monotonic()
@@ -240,10 +248,12 @@ class SourceApp(faust.App):
             event = None  # an unacknowledged message kept alive would hold up a clean stop
 
     async def _apply_one(self, event: Any) -> None:
-        if event.message.generation_id != self.consumer_generation_id:
-            return  # of an earlier assignment: fetched again from the state's position
-        records = event.value.records if isinstance(event.value, Fetched) else []
-        await self._handle(records)
+        fetched = event.value
+        # One of an earlier assignment comes again, from the state's position. Faust's own count of assignments does
+        # not tell: it is raised before the position is found.
+        if not isinstance(fetched, Fetched) or fetched.turn != self.turn:
+            return
+        await self._handle(fetched.records)
         event.ack()
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
@@ -275,13 +285,16 @@ class SourceApp(faust.App):
             # The source's heartbeat comes every second: silence is worth a question.
             if self._idle.is_set() and bad_since is None and now - self._heard_at > self.stuck_after:
                 self.heard()
-                if await self._behind():
+                if await self._behind(self._has_partition()):
                     await self.crash(RuntimeError("there are records which are not fetched"))
                     return
 
     def _assigned(self) -> bool:
+        # A worker beside others may rightly have no partition.
+        return not self.rebalancing and (not self._alone or self._has_partition())
+
+    def _has_partition(self) -> bool:
         try:
-            # A worker beside others may rightly have no partition.
-            return not self.rebalancing and (not self._alone or bool(self.consumer.assignment()))
-        except Exception:  # not connected yet counts as bad, whatever it raises
+            return bool(self.consumer.assignment())
+        except Exception:  # not connected yet counts as none, whatever it raises
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import select, update
 
@@ -12,6 +13,7 @@ from connectors.names import names
 from connectors.registration import resnapshot, source_database
 from connectors.topics import Described, Topics
 from sync.apply.apply import Progress, read_progress
+from sync.errors import Fenced
 from sync.settings import Settings
 from sync.state.database import State
 from sync.state.drift import noted
@@ -20,36 +22,45 @@ from sync.state.registry import SOURCE, Registered
 LOOKS = 5
 
 
-def ensure(state: State, registered: Registered, source: str, settings: Settings, say: Callable[[str], None]) -> None:
+def ensure(
+    state: State,
+    registered: Registered,
+    source: str,
+    settings: Settings,
+    say: Callable[[str], None],
+    leads: Callable[[], bool] = lambda: True,
+) -> bool:
     """Compare the topic with what was applied of it, and begin anew where it is another one, or has a hole.
 
     Until the new snapshot is complete the source is *catching up* and nothing of its mapping is written. Safe to be
-    called again after a failure or a crash. Raises KafkaError, ConnectError, SourceError, SettingsError.
+    called again after a failure or a crash. Returns whether the log continues now: of several workers only the one
+    begins anew that ``leads``. Raises KafkaError, ConnectError, SourceError, SettingsError, Fenced.
     """
     number, topic = registered.sources[source], registered.topics[source]
     topics = Topics(settings.kafka)
     with state.read() as connection:
         progress = read_progress(connection, number)
     if reason := broken(topics, progress, topic):
-        note_gap(state, number, reason)
+        note_gap(state, number, reason, progress.epoch)
     with state.read() as connection:
-        due, why, drift = connection.execute(
-            select(SOURCE.c.snapshot_due, SOURCE.c.trouble, SOURCE.c.drift).where(SOURCE.c.id == number)
+        due, why, epoch, drift = connection.execute(
+            select(SOURCE.c.snapshot_due, SOURCE.c.trouble, SOURCE.c.epoch, SOURCE.c.drift).where(SOURCE.c.id == number)
         ).one()
     if not due:
-        return
+        return True
+    if not leads():
+        return False
     say(f"{registered.name}.{source}: {why or 'a snapshot is due'}; everything is read again")
     topics.ensure(topic, {"max.message.bytes": str(settings.max_record_bytes)})
-    _move_to_the_end(state, number, topics, topic)
+    _move_to_the_end(state, number, epoch, topics, topic)
     mapping = registered.plan.mapping
     tables = captured(mapping, registered.lock, source)
     without = {registered.plan.tables[table].database_name for table in noted(drift)}
     # Whatever the tables have been through up to here, the snapshot shows.
     marks = source_database(mapping, source).shape(names(mapping, source), tables, None).marks
     resnapshot(mapping, source, settings, say, [table for table in tables if table.name not in without])
-    with state.write() as connection:
-        known = {"snapshot_due": False, "shape_marks": marks}
-        connection.execute(update(SOURCE).where(SOURCE.c.id == number).values(**known))
+    _still_due(state, number, epoch, snapshot_due=False, shape_marks=marks)
+    return True
 
 
 def broken(topics: Topics, progress: Progress, topic: str) -> str | None:
@@ -76,12 +87,24 @@ def _found(topics: Topics, topic: str) -> Described | None:
     return None
 
 
-def note_gap(state: State, source_id: int, reason: str) -> None:
-    """From here on positions count in a new epoch, and a snapshot is due. Noted once, however often it is found."""
+def gaps(state: State) -> list[tuple[str, str]]:
+    """Mapping and source of every log whose gap is noted and not mended yet."""
+    with state.read() as connection:
+        return [
+            tuple(row)
+            for row in connection.execute(select(SOURCE.c.mapping, SOURCE.c.name).where(SOURCE.c.snapshot_due))
+        ]
+
+
+def note_gap(state: State, source_id: int, reason: str, epoch: int) -> None:
+    """From here on positions count in a new epoch, and a snapshot is due. Noted once, however often it is found.
+
+    ``epoch``: of the log that has the gap; what somebody finds of an earlier one is over.
+    """
     with state.write() as connection:
         connection.execute(
             update(SOURCE)
-            .where(SOURCE.c.id == source_id, SOURCE.c.snapshot_due.is_(False))
+            .where(SOURCE.c.id == source_id, SOURCE.c.epoch == epoch, SOURCE.c.snapshot_due.is_(False))
             .values(
                 epoch=SOURCE.c.epoch + 1,
                 database_position=None,
@@ -95,9 +118,15 @@ def note_gap(state: State, source_id: int, reason: str) -> None:
         )
 
 
-def _move_to_the_end(state: State, source_id: int, topics: Topics, topic: str) -> None:
+def _move_to_the_end(state: State, source_id: int, epoch: int, topics: Topics, topic: str) -> None:
     """What the topic holds by now is older than the snapshot that follows."""
     found = topics.describe(topic)
-    values = {"offset_": topics.end(topic) - 1, "topic_id": found.id if found else None}
+    _still_due(state, source_id, epoch, offset_=topics.end(topic) - 1, topic_id=found.id if found else None)
+
+
+def _still_due(state: State, source_id: int, epoch: int, **values: Any) -> None:
+    """Write this of the source. Raises Fenced where another worker has begun it anew meanwhile."""
+    mine = update(SOURCE).where(SOURCE.c.id == source_id, SOURCE.c.epoch == epoch, SOURCE.c.snapshot_due)
     with state.write() as connection:
-        connection.execute(update(SOURCE).where(SOURCE.c.id == source_id).values(**values))
+        if connection.execute(mine.values(**values)).rowcount != 1:
+            raise Fenced("another worker has begun this source anew")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from sqlalchemy import delete, func, select
 
@@ -18,10 +19,13 @@ PRUNE_EVERY = 10.0
 
 
 class Housekeeping:
-    """A thread that checkpoints SQLite's log every second and prunes evidence that nobody can ask for any more."""
+    """A thread that checkpoints SQLite's log every second and prunes evidence that nobody can ask for any more.
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    Of several workers only the one prunes that ``leads``.
+    """
+
+    def __init__(self, state: State, leads: Callable[[], bool] = lambda: True) -> None:
+        self._state, self._leads = state, leads
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
@@ -37,7 +41,7 @@ class Housekeeping:
         while not self._stopped.wait(CHECKPOINT_EVERY):
             try:
                 self._state.checkpoint()
-                if time.monotonic() - pruned > PRUNE_EVERY:
+                if time.monotonic() - pruned > PRUNE_EVERY and self._leads():
                     prune(self._state)
                     pruned = time.monotonic()
             except HeadraceError as exc:

@@ -40,10 +40,17 @@ class Schema:
     """A thread that looks at the tables of every applied mapping.
 
     ``say`` hears what it finds; ``on_gap``, in this thread, of a mapping's source that must be read again, and why.
+    Of several workers only the one looks that ``leads``.
     """
 
-    def __init__(self, state: State, say: Callable[[str], None], on_gap: Callable[[str, str, str], None]) -> None:
-        self._state, self._say, self._on_gap = state, say, on_gap
+    def __init__(
+        self,
+        state: State,
+        say: Callable[[str], None],
+        on_gap: Callable[[str, str, str], None],
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._state, self._say, self._on_gap, self._leads = state, say, on_gap, leads
         self._again: dict[tuple[int, str], tuple[float, float]] = {}  # (source, table): not before, and the next pause
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="schema", daemon=True)
@@ -57,7 +64,8 @@ class Schema:
 
     def _run(self) -> None:
         while not self._stopped.wait(LOOK_EVERY):
-            self.look()
+            if self._leads():
+                self.look()
 
     def look(self) -> None:
         """One look at every source; one whose database does not answer is looked at again."""
@@ -127,7 +135,7 @@ class Schema:
         self._gap(source, reasons[0], mended)
 
     def _gap(self, source: Any, reason: str, mended: Collection[str] = ()) -> None:
-        note_gap(self._state, source.id, reason)
+        note_gap(self._state, source.id, reason, source.epoch)
         if mended:
             with self._state.write() as connection:
                 drift.forget(connection, source.id, mended)

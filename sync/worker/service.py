@@ -7,12 +7,10 @@ import contextlib
 import ctypes
 import logging
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 from connectors.topics import Topics
 from sync.apply.apply import Applier
@@ -26,18 +24,28 @@ from sync.worker.alone import claim
 from sync.worker.backfills import Backfills
 from sync.worker.collections import Collections
 from sync.worker.connectors import Connectors
-from sync.worker.consumer import Lanes, SourceApp
-from sync.worker.continuity import broken, ensure, note_gap
+from sync.worker.consumer import SourceApp
+from sync.worker.continuity import ensure, gaps
 from sync.worker.housekeeping import Housekeeping
 from sync.worker.intake import Intake
+from sync.worker.lanes import Lanes
+from sync.worker.ownership import Ownership
 from sync.worker.schema import Schema
+from sync.worker.sources import Sources, end
+from sync.worker.waiting import wait_until
 from sync.write.stage import DOUBT_AFTER_LOSS, Stage
 from sync.write.weaviate import Weaviate
 
 log = logging.getLogger("headrace.worker")
 LOOK_FOR_MAPPINGS = 1.0
-STOP_PATIENCE = 10.0  # seconds for a consumer that has crashed
 M_ARENA_MAX = -8  # of glibc's malloc.h
+
+
+class Beside(Protocol):
+    """Something with a thread of its own."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 class Worker:
@@ -56,10 +64,11 @@ class Worker:
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         self.state = await self._open_state(stopping)
         claimed = claim(self.state)
-        self.store = Weaviate(self.settings)
+        self.ownership = None if self.state.is_sqlite else Ownership(self.state, self.say)
+        self.store = Weaviate(self.settings, self.ownership.left if self.ownership else None)
         await self._wait_for_components(stopping)
-        self.pool = ThreadPoolExecutor(4, thread_name_prefix="apply")
-        self.lanes = Lanes(lambda: self.stage.queue.busy)
+        lanes = Lanes(lambda: self.stage.queue.busy)
+        self.sources = Sources(self.state, self.settings.kafka, lanes)
         self.stage = Stage(
             self.state,
             self.store,
@@ -67,36 +76,48 @@ class Worker:
             lanes=self.settings.write_lanes,
             batch=self.settings.write_batch,
             on_settled=self._settled,
-            on_free=self.lanes.freed,
+            on_free=lanes.freed,
+            holding=self.ownership,
         )
-        housekeeping = Housekeeping(self.state)
-        Documents(self.state).inherit(DOUBT_AFTER_LOSS)
+        self._take_what_is_ours()
         self.stage.start()
-        housekeeping.start()
-        connectors = Connectors(self.state, self.settings, self.say, self._log_lost)
-        connectors.start()
-        upkeep = Collections(
-            self.state, self.store, self.stage.model, self.settings, self.say, lambda: self.stage.queue.wake()
-        )
-        upkeep.start()
-        backfills = Backfills(self.state, self.settings, self.say)
-        backfills.start()
-        schema = Schema(self.state, self.say, self._log_lost)
-        schema.start()
+        beside = self._beside()
+        for one in beside:
+            one.start()
         try:
             await self._serve(stopping)
         finally:
             await self._stop_apps(list(self._apps))
-            await asyncio.get_running_loop().run_in_executor(None, self.stage.stop)
-            await asyncio.get_running_loop().run_in_executor(None, connectors.stop)
-            await asyncio.get_running_loop().run_in_executor(None, upkeep.stop)
-            await asyncio.get_running_loop().run_in_executor(None, backfills.stop)
-            await asyncio.get_running_loop().run_in_executor(None, schema.stop)
-            housekeeping.stop()
+            for stop in (self.stage.stop, *(one.stop for one in beside)):
+                await asyncio.get_running_loop().run_in_executor(None, stop)
+            if self.ownership:
+                await asyncio.get_running_loop().run_in_executor(None, self.ownership.stop)
             self.store.close()
             self.state.close()
             if claimed:
                 claimed.close()
+
+    def _beside(self) -> tuple[Beside, ...]:
+        """What goes on beside the stages, each in a thread of its own."""
+        state, settings, say, leads = self.state, self.settings, self.say, self._leads
+        return (
+            Housekeeping(state, leads),
+            Connectors(state, settings, say, self._log_lost, leads),
+            Schema(state, say, self._log_lost, leads),
+            Backfills(state, settings, say, leads),
+            Collections(state, self.store, self.stage.model, settings, say, self.stage.queue.wake, leads),
+        )
+
+    def _leads(self) -> bool:
+        """Whether this worker does what of several only one may do."""
+        return self.ownership is None or self.ownership.leads()
+
+    def _take_what_is_ours(self) -> None:
+        if self.ownership:
+            self.ownership.start(self.stage.queue)
+            return
+        with self.state.write() as connection:
+            Documents(self.state).inherit(DOUBT_AFTER_LOSS, connection)
 
     # -- start -----------------------------------------------------------------------------------
 
@@ -119,37 +140,33 @@ class Worker:
         await self._wait_until(f"Weaviate at {self.settings.weaviate_url}", self.store.ready, stopping)
 
     async def _wait_until(self, what: str, ready: Callable[[], bool], stopping: asyncio.Event) -> None:
-        """Wait for a component as long as it takes: said once when it is away, once when it is there."""
-        said = False
-        while not stopping.is_set():
-            try:
-                if await asyncio.get_running_loop().run_in_executor(None, ready):
-                    if said:
-                        self.say(f"{what} answers")
-                    return
-                reason = ""
-            except HeadraceError as exc:
-                if not exc.retry:
-                    raise
-                reason = f": {exc}"
-            if not said:
-                self.say(f"waiting for {what}{reason}")
-                said = True
-            await asyncio.sleep(0.5)
-        raise SystemExit(0)
+        await wait_until(what, ready, stopping, self.say)
 
     # -- serve -----------------------------------------------------------------------------------
 
     async def _serve(self, stopping: asyncio.Event) -> None:
+        said = ""
         while not stopping.is_set():
-            await self._follow_mappings()
-            if self.stage.failure is not None:
-                raise self.stage.failure
-            await self._revive(stopping)
+            for failure in (self.stage.failure, self.ownership.failure if self.ownership else None):
+                if failure is not None:
+                    raise failure
             try:
+                await self._look_around(stopping)
+                said = ""
+            except HeadraceError as exc:
+                if not exc.retry:
+                    raise
+                if not said:
+                    self.say(f"{exc}; trying again")
+                said = str(exc)
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), LOOK_FOR_MAPPINGS)
-            except TimeoutError:
-                continue
+
+    async def _look_around(self, stopping: asyncio.Event) -> None:
+        await self._follow_mappings()
+        if self.ownership:
+            await self._follow_gaps()
+        await self._revive(stopping)
 
     async def _revive(self, stopping: asyncio.Event) -> None:
         """Make the app of a source anew that has crashed: after an outage of Kafka a consumer may be stuck for ever.
@@ -163,11 +180,19 @@ class Worker:
                     continue
                 if isinstance(reason, HeadraceError) and not reason.retry and not isinstance(reason, Fenced | Gap):
                     raise reason
-                log.warning("%s: the consumer ended (%s); a new one begins", app.conf.id, type(reason).__name__)
-                await _end(app)
                 await self._wait_for_kafka(stopping)
-                (mapping,) = await asyncio.get_running_loop().run_in_executor(None, self._load, [name])
+                try:
+                    (mapping,) = await asyncio.get_running_loop().run_in_executor(None, self._load, [name])
+                except KeyError:
+                    return  # removed: the next look at the mappings leaves it
+                log.warning("%s: the consumer ended (%s); a new one begins", app.conf.id, type(reason).__name__)
+                await end(app)
                 apps[number] = await self._start_app(mapping, app.source_name)
+
+    async def _follow_gaps(self) -> None:
+        """A gap that another worker has noted is one here, too: nobody goes on before the source is begun anew."""
+        for mapping, source in await asyncio.get_running_loop().run_in_executor(None, gaps, self.state):
+            self._log_lost(mapping, source, "the log has a gap")
 
     def _log_lost(self, mapping: str, source: str, reason: str) -> None:
         for app in self._apps.get(mapping, ()):
@@ -197,82 +222,42 @@ class Worker:
             return [load(connection, name) for name in names]
 
     async def _start_apps(self, mapping: Registered) -> None:
-        self._apps[mapping.name] = []
-        for source in mapping.sources:
-            self._apps[mapping.name].append(await self._start_app(mapping, source))
+        apps = self._apps[mapping.name] = []
+        try:
+            for source in mapping.sources:
+                apps.append(await self._start_app(mapping, source))
+        except BaseException:
+            await self._stop_apps([mapping.name])  # all of it is begun again, or it is there no longer
+            raise
 
     async def _start_app(self, mapping: Registered, source: str) -> SourceApp:
-        await self._ensure_continuity(mapping, source)
-        applier = Applier(self.state, mapping, source, max_text_bytes=self.settings.max_text_bytes)
-        app = self._app(mapping, source, Intake(applier, self.stage.queue.wake))
+        applier = await self._begin(mapping, source)
+        app = self.sources.app(mapping.topics[source], source, Intake(applier, self.stage.queue.wake))
         app.finalize()
         await app.start()
         self.say(f"serving {mapping.name}, from {applier.progress.position} of {mapping.topics[source]}")
         return app
 
-    async def _ensure_continuity(self, mapping: Registered, source: str) -> None:
-        """A log with a gap is read again from a snapshot; what that needs is waited for."""
-        act = partial(ensure, self.state, mapping, source, self.settings, self.say)
-        said = ""
+    async def _begin(self, mapping: Registered, source: str) -> Applier:
+        """Where the source is applied to. A log with a gap is read again first; what that needs is waited for."""
+        loop, said = asyncio.get_running_loop(), ""
+        act = partial(ensure, self.state, mapping, source, self.settings, self.say, self._leads)
+        make = partial(Applier, self.state, mapping, source, max_text_bytes=self.settings.max_text_bytes)
         while not self._stopping.is_set():
             try:
-                await asyncio.get_running_loop().run_in_executor(None, act)
-                return
+                if await loop.run_in_executor(None, act):
+                    return await loop.run_in_executor(None, make)
             except HeadraceError as exc:
-                if not exc.retry:
+                if not exc.retry or (isinstance(exc, Fenced) and await self._removed(mapping.name)):
                     raise
                 if str(exc) != said:
                     self.say(f"{mapping.name}.{source}: {exc}; trying again")
                     said = str(exc)
             await asyncio.sleep(1.0)
+        raise SystemExit(0)
 
-    def _app(self, mapping: Registered, source: str, intake: Intake) -> SourceApp:
-        loop = asyncio.get_running_loop()
-        name = mapping.topics[source]
-
-        async def start_offset() -> int:
-            return await loop.run_in_executor(self.pool, intake.begin)
-
-        async def behind() -> bool:
-            return await loop.run_in_executor(None, self._behind, intake, name)
-
-        async def handle(records: Sequence[Any]) -> None:
-            pause = 0.1
-            while True:
-                try:
-                    await loop.run_in_executor(self.pool, intake.take, records)
-                    return
-                except Gap as exc:
-                    await loop.run_in_executor(self.pool, note_gap, self.state, intake.applier.source_id, str(exc))
-                    raise
-                except HeadraceError as exc:
-                    if not exc.retry or app.should_stop:
-                        raise
-                    log.warning("%s: %s; again in %.1f s", name, exc, pause)
-                    await asyncio.sleep(pause)
-                    pause = min(2.0, pause * 2)
-
-        app = SourceApp(
-            name,
-            source=source,
-            kafka=self.settings.kafka,
-            topic=name,
-            start_offset=start_offset,
-            handle=handle,
-            lanes=self.lanes,
-            behind=behind,
-            alone=self.state.is_sqlite,
-            datadir=tempfile.gettempdir(),
-        )
-        return app
-
-    def _behind(self, intake: Intake, topic: str) -> bool:
-        """Whether the topic has what was not fetched, or is no longer the one that was."""
-        topics = Topics(self.settings.kafka)
-        try:
-            return topics.end(topic) > intake.reached + 1 or bool(broken(topics, intake.applier.progress, topic))
-        except HeadraceError:
-            return False  # Kafka is away: nothing could be fetched
+    async def _removed(self, mapping: str) -> bool:
+        return mapping not in await asyncio.get_running_loop().run_in_executor(None, self._read_applied)
 
     async def _stop_apps(self, names: Sequence[str]) -> None:
         for name in names:
@@ -283,16 +268,6 @@ class Worker:
         for one in settled:
             if one.outcome == "parked":
                 log.warning("a document of type %d is parked; `headrace status` names it", one.owed.type_id)
-
-
-async def _end(app: SourceApp) -> None:
-    """Stop an app that has crashed, however it takes that: what it still applies is fenced by the position."""
-    try:
-        await asyncio.wait_for(app.stop(), STOP_PATIENCE)
-    except TimeoutError:
-        log.warning("%s: the old consumer does not stop; it is left behind", app.conf.id)
-    except Exception as exc:  # of a broken consumer, which is why it is being stopped
-        log.warning("%s: the old consumer stopped with %s", app.conf.id, type(exc).__name__)
 
 
 def _answers(topics: Topics) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,17 +101,20 @@ def gather(
     queue: Queue,
     kinds: dict[int, Kind],
     limit: int,
-    buckets: Collection[int] | None = None,
+    buckets: Callable[[], Collection[int] | None] = lambda: None,
 ) -> Gathering:
-    """Take up to ``limit`` documents of one urgency and read their rows, in this one transaction."""
+    """Take up to ``limit`` documents of one urgency, of these buckets, and read their rows in this one transaction."""
 
     def read(most: int) -> list[Owed]:
         # The first statement fixes the moment that this transaction sees. It runs while the queue is locked:
         # a document that another lane released has its confirmation in that moment, so that no lane can
         # gather older rows than those already written.
+        mine = buckets()
         held = held_back(documents.state, connection)
         types = [number for number, k in kinds.items() if k.kind.name == TERMS or k.registered.name not in held]
-        return documents.take(connection, types, most, buckets=buckets) if types else []
+        if not types or (mine is not None and not mine):
+            return []
+        return documents.take(connection, types, most, buckets=mine)
 
     owed = queue.reserve(limit, read)
     gathering = Gathering(owed, kinds)

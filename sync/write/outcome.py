@@ -74,16 +74,20 @@ class Calls:
     """Weaviate's gRPC stub, whose failures are Headrace's errors.
 
     Put in the place of the client's own stub, it also ends the client's retries: those look for
-    gRPC's exceptions, wait 1, 2, 4 … seconds and send the same request again.
+    gRPC's exceptions, wait 1, 2, 4 … seconds and send the same request again. ``left`` bounds how long a write
+    may take: Weaviate is told, and drops what reaches it later.
     """
 
-    def __init__(self, stub: Any, ready: Callable[[], bool]) -> None:
-        self._stub, self._ready = stub, ready
+    def __init__(self, stub: Any, ready: Callable[[], bool], left: Callable[[], float] | None = None) -> None:
+        self._stub, self._ready, self._left = stub, ready, left
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._stub, name)
 
         def call(*args: Any, **kwargs: Any) -> Any:
+            if self._left is not None and name in WRITES:
+                left = self._left()
+                kwargs["timeout"] = min(kwargs.get("timeout") or left, left)
             try:
                 return method(*args, **kwargs)
             except grpc.RpcError as error:

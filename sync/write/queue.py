@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from sync.state.documents import Owed, Priority
+from sync.state.documents import Owed, Priority, bucket_of
 
 
 class Queue:
@@ -21,7 +21,7 @@ class Queue:
         self._most_others = max(1, lanes - 1)
         self._changed = threading.Condition()
         self._stopping = threading.Event()
-        self._in_flight: set[int] = set()
+        self._in_flight: dict[int, Owed] = {}
         self._unseen = False  # something was owed since a lane last looked
         self._skipped = False  # a lane saw an owed document in another one's hands
         self._on_direct = 0  # lanes that write direct changes
@@ -54,6 +54,11 @@ class Queue:
     def in_flight(self) -> int:
         return len(self._in_flight)
 
+    def buckets_in_flight(self) -> set[int]:
+        """Of what lanes hold now. What a lane takes next follows what ``read`` of ``reserve`` knows by then."""
+        with self._changed:
+            return {bucket_of(owed.type_id, owed.key) for owed in self._in_flight.values()}
+
     @property
     def busy(self) -> bool:
         """Whether a lane writes direct changes."""
@@ -78,7 +83,7 @@ class Queue:
             others = [owed for owed in free if owed.priority != Priority.direct]
             mine = direct and (not self.busy or len(direct) >= limit)
             taken = (direct if mine else others if self._on_others < self._most_others else [])[:limit]
-            self._in_flight.update(owed.id for owed in taken)
+            self._in_flight.update((owed.id, owed) for owed in taken)
             if mine:
                 self._on_direct += 1
             elif taken:
@@ -93,7 +98,8 @@ class Queue:
         if not owed:
             return
         with self._changed:
-            self._in_flight.difference_update(one.id for one in owed)
+            for one in owed:
+                self._in_flight.pop(one.id, None)
             if owed[0].priority == Priority.direct:
                 self._on_direct -= 1
                 if self.on_free is not None:

@@ -6,7 +6,9 @@ what became of a request they are *doubtful*: written again later, by ways that 
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,8 +19,12 @@ import numpy as np
 from sync.embed.base import Embedder
 from sync.errors import (
     BuildError,
+    Fenced,
     HeadraceError,
     OutcomeUnknown,
+    StateConflict,
+    StateError,
+    StateUnreachable,
     WeaviateRefused,
     WeaviateUnreachable,
 )
@@ -26,17 +32,22 @@ from sync.mapping.build import Built
 from sync.state.database import State
 from sync.state.documents import Documents, Owed, Settled
 from sync.state.registry import Registered
+from sync.write.book import Book
 from sync.write.embedding import Embedding
 from sync.write.gather import Gathering, Kind, gather
+from sync.write.holding import All, Holding
 from sync.write.objects import content_hash, object_id, properties
 from sync.write.queue import Queue
 from sync.write.rests import Rests
 from sync.write.store import Store
 from sync.write.weaviate import StoredObject
 
+log = logging.getLogger("headrace.write")
+
 DOUBT_AFTER_TIMEOUT = 20.0  # seconds until a request whose outcome is unknown is taken for dead
 DOUBT_AFTER_LOSS = 2.0  # the same where the connection was closed on us, or our own process was killed
 BATCH_BYTES = 8_000_000
+STATE_AGAIN = 0.5  # seconds after which a state that is away is told again what is in doubt
 LOOK_ANYWAY = 0.5  # seconds after which a lane looks though nobody called it
 
 
@@ -64,7 +75,8 @@ class Draft:
 class Stage:
     """Lanes of threads that write what is owed. ``on_settled`` hears of every document that was settled.
 
-    ``on_free`` hears, in a lane's thread, that direct changes were written.
+    ``on_free`` hears, in a lane's thread, that direct changes were written. ``holding`` knows which documents
+    are this worker's.
     """
 
     def __init__(
@@ -77,10 +89,13 @@ class Stage:
         batch: int = 128,
         on_settled: Callable[[Sequence[Settled]], None] | None = None,
         on_free: Callable[[], None] | None = None,
+        holding: Holding | None = None,
     ) -> None:
+        self.holding = holding or All()
         self.state, self.store, self.embedder = state, store, embedder
         self.model = embedder.describe()
         self.documents = Documents(state)
+        self.book = Book(state, self.documents, self.holding)
         self.rests = Rests()
         self.embedding = Embedding(state, self.documents, embedder, self.rests)
         self.queue = Queue(lanes, on_free)
@@ -123,29 +138,39 @@ class Stage:
         try:
             with self.state.read() as connection:
                 kinds = {number: kind for number, kind in self._kinds.items() if not self.rests.left(number)}
-                gathering = gather(connection, self.documents, self.queue, kinds, self.batch)
+                gathering = gather(connection, self.documents, self.queue, kinds, self.batch, self.holding.buckets)
         except HeadraceError as exc:
             if not exc.retry:
                 raise
             self._wait_for(exc)
             return 1
+        away: HeadraceError | None = None
         try:
             if gathering.owed:
-                self._write(gathering)
+                away = self._write(gathering)
         finally:
             self.queue.release(gathering.owed)
+        if away is not None:  # with nothing in its hands: its buckets may go to others meanwhile
+            self._wait_for(away, until=self.store.ready if isinstance(away, WeaviateUnreachable) else None)
         return len(gathering.owed)
 
-    def _write(self, gathering: Gathering) -> None:
+    def _write(self, gathering: Gathering) -> HeadraceError | None:
+        """Returns what must be waited for before anything is tried again."""
+        try:
+            self._build_and_send(gathering)
+        except Fenced as exc:
+            log.warning("%s", exc)  # whoever has them now writes them
+        except (WeaviateUnreachable, StateError) as exc:
+            if not exc.retry:
+                raise
+            return exc
+        return None
+
+    def _build_and_send(self, gathering: Gathering) -> None:
         """What fails is put off by itself: no document waits for another's collection, nor for texts it has not."""
         drafts = self._build(gathering)
         ready = self._embed(gathering, drafts)
-        try:
-            sent = self._send(gathering, ready)
-        except WeaviateUnreachable as exc:
-            self._wait_for(exc, until=self.store.ready)
-            return
-        if sent and not self.rests.any():
+        if self._send(gathering, ready) and not self.rests.any():
             self.trouble = None
 
     # -- build -----------------------------------------------------------------------------------
@@ -193,8 +218,7 @@ class Stage:
         """Whether every collection took its documents. Raises WeaviateUnreachable."""
         if not drafts:
             return True
-        with self.state.write() as connection:
-            self.documents.note_sent(connection, [(draft.owed, draft.chunks) for draft in drafts])
+        self.book.sent([(draft.owed, draft.chunks) for draft in drafts])
         settled: list[Settled] = []
         parked: list[tuple[Owed, str]] = []
         well = True
@@ -314,16 +338,9 @@ class Stage:
     ) -> None:
         if not settled and not parked:
             return
-        by_mapping: dict[str, list[Settled]] = {}
-        for one in settled:
-            by_mapping.setdefault(gathering.kind_of(one.owed).registered.name, []).append(one)
-        with self.state.write() as connection:
-            for mapping, done in by_mapping.items():
-                self.documents.confirm(connection, done, gathering.next_sequence[mapping])
-            if parked:
-                at = {name: reflects.position for name, reflects in gathering.reflects.items()}
-                names = [gathering.kind_of(owed).registered.name for owed, _ in parked]
-                self.documents.park(connection, [(*one, at[name]) for one, name in zip(parked, names, strict=True)])
+        at = {name: reflects.position for name, reflects in gathering.reflects.items()}
+        names = [gathering.kind_of(owed).registered.name for owed, _ in parked]
+        self.book.settle(gathering, settled, [(*one, at[name]) for one, name in zip(parked, names, strict=True)])
         if self.on_settled:
             self.on_settled([*settled, *(Settled(owed, "parked") for owed, _ in parked)])
 
@@ -339,8 +356,15 @@ class Stage:
     ) -> None:
         if why is not None:
             self.trouble = str(why)
-        with self.state.write() as connection:
-            self.documents.postpone(connection, [draft.owed for draft in drafts], seconds, doubtful=doubtful)
+        while True:
+            try:
+                self.book.postpone([draft.owed for draft in drafts], seconds, doubtful=doubtful)
+                return
+            except (StateConflict, StateUnreachable) as exc:
+                if not doubtful:
+                    raise
+                log.warning("%s", exc)  # in our hands until the state knows: taken again they would not be in doubt
+                time.sleep(STATE_AGAIN)
 
     def _wait_for(self, why: HeadraceError, until: Callable[[], bool] | None = None) -> None:
         """Hold this lane back while a component is away; what it took stays owed."""

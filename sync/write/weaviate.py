@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, cast
@@ -53,11 +53,12 @@ class Weaviate:
 
     Every method raises WeaviateUnreachable (no effect, try again) and WeaviateRefused (with advice);
     those that write also OutcomeUnknown. The message of an OutcomeUnknown holds the word "lost" where
-    the connection broke, as against a deadline that passed.
+    the connection broke, as against a deadline that passed. ``left`` is asked before every write for the seconds
+    that it may take, and may raise.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, left: Callable[[], float] | None = None) -> None:
+        self._settings, self._left = settings, left
         self._lock = threading.Lock()
         self._client: WeaviateClient | None = None
 
@@ -113,7 +114,7 @@ class Weaviate:
             )
         connection = client._connection
         # The client offers no place for interceptors.
-        connection._grpc_stub = cast(Any, Calls(connection._grpc_stub, self.ready))
+        connection._grpc_stub = cast(Any, Calls(connection._grpc_stub, self.ready, self._left))
         return client
 
     def ready(self) -> bool:
@@ -189,6 +190,8 @@ class Weaviate:
         """
         data = self.client.collections.use(collection).data
         for one in ids:
+            if self._left is not None:
+                self._left()
             with asking(f"erase an object of {collection}", writes=True):
                 data.delete_by_id(one)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sync.errors import Fenced, StateConflict, StateError, StateUnreachable
 from sync.write import stage as stage_module
 from tests.support.airline import BOOKING, CUSTOMER, FLIGHT, TICKET, first_rows
 from tests.support.world import World
@@ -173,3 +174,62 @@ def test_raised_while_in_flight_a_document_stays_owed(world: World) -> None:
     rows["flights"] = [{**FLIGHT, "status_cd": "CX"}]
     rows["customers"] = [{**CUSTOMER, "full_name": "Mario Bianchi"}]
     assert world.texts == world.expected(rows)
+
+
+def test_a_worker_that_may_not_send_any_more_confirms_nothing_and_goes_on(world: World) -> None:
+    world.log.snapshot(first_rows())
+    world.apply()
+    refusals = iter([Fenced("taken for dead")])
+
+    def fenced(kind: str) -> None:
+        if error := next(refusals, None):
+            raise error
+
+    world.store.fault = fenced
+    assert world.stage.step() > 0
+    assert world.texts == {}
+    assert world.document("7").priority is not None
+    assert not world.document("7").doubtful
+    world.write()
+    assert world.texts == world.expected(first_rows())
+
+
+@pytest.mark.parametrize("error", [StateUnreachable("away"), StateConflict("a deadlock")], ids=["away", "conflict"])
+def test_a_state_that_fails_in_the_middle_of_a_write_leaves_the_document_owed(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: StateError
+) -> None:
+    world.log.snapshot(first_rows())
+    world.apply()
+    failures, confirm = iter([error]), world.stage.documents.confirm
+
+    def failing(*arguments: object) -> None:
+        if failure := next(failures, None):
+            raise failure
+        confirm(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(world.stage.documents, "confirm", failing)
+    world.write()
+    assert world.document("7").priority is None
+    assert world.texts == world.expected(first_rows())
+
+
+def test_what_is_in_doubt_stays_in_our_hands_until_the_state_knows(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.log.snapshot(first_rows())
+    world.apply()
+    faults = iter(["fail after write"])
+    world.store.fault = lambda kind: next(faults, None) if kind == "put" else None
+    failures, postpone = iter([StateUnreachable("away")]), world.stage.documents.postpone
+
+    def failing(*arguments: object, **more: object) -> None:
+        if failure := next(failures, None):
+            raise failure
+        postpone(*arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(world.stage.documents, "postpone", failing)
+    monkeypatch.setattr(stage_module, "STATE_AGAIN", 0.0)
+    world.stage.step()
+    assert world.document("7").doubtful
+    world.write()
+    assert world.texts == world.expected(first_rows())

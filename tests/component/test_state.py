@@ -6,12 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from sync.errors import Fenced, SettingsError, StateInUse, StateUnreachable
 from sync.state.database import State
 from sync.state.registry import SOURCE, forget, register
 from sync.worker.alone import claim
+from sync.worker.continuity import gaps, note_gap
 from tests.support.airline import first_rows, lock, mapping
 from tests.support.world import World
 
@@ -82,3 +83,21 @@ def test_a_mapping_that_is_forgotten_leaves_nothing_behind(world: World) -> None
     with world.state.write() as connection:
         register(connection, mapping(), lock(), {"airline": ("headrace.airline.airline", "id")})
         assert connection.execute(select(SOURCE.c.offset_)).scalar_one() == -1
+
+
+def test_a_gap_found_in_a_log_that_was_begun_anew_meanwhile_is_over(world: World) -> None:
+    """As a worker finds it that was frozen while another one mended it."""
+    source = world.registered.sources["airline"]
+
+    def epoch() -> int:
+        with world.state.read() as connection:
+            return int(connection.execute(select(SOURCE.c.epoch)).scalar_one())
+
+    note_gap(world.state, source, "the topic is gone", 1)
+    note_gap(world.state, source, "the topic is gone, says another", 1)
+    assert epoch() == 2
+    with world.state.write() as connection:
+        connection.execute(update(SOURCE).values(snapshot_due=False))
+    note_gap(world.state, source, "the topic is gone, says one that was frozen", 1)
+    assert epoch() == 2
+    assert gaps(world.state) == []

@@ -67,7 +67,8 @@ class World:
         """As after kill -9: what was in memory is gone, what is in the state counts."""
         self.applier = Applier(self.state, self.registered, "airline", max_text_bytes=MAX_TEXT)
         self.stage = self.new_stage()
-        self.stage.documents.inherit(0.0)
+        with self.state.write() as connection:
+            self.stage.documents.inherit(0.0, connection)
         self.taken = self.applier.progress.offset + 1
 
     def apply(self, upto: int | None = None) -> None:

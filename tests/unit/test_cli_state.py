@@ -215,7 +215,7 @@ def test_a_marker_that_went_with_a_log_that_was_lost_is_committed_anew(
 
     def gap_behind_the_marker(token: str) -> None:
         emit(token)
-        note_gap(airline.state, airline.registered.sources["airline"], "slot headrace_airline is gone")
+        note_gap(airline.state, airline.registered.sources["airline"], "slot headrace_airline is gone", epoch=1)
         with airline.state.write() as connection:
             connection.execute(update(SOURCE).values(loaded=True))
         log.arrives, log.emit = True, emit  # type: ignore[method-assign]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from importlib.metadata import version
 
@@ -54,6 +55,34 @@ def test_faust_still_asks_perform_seek_on_assignment_and_getmany_for_messages() 
 
 
 def test_a_fetch_travels_as_one_value() -> None:
-    fetched = consumer.Fetched.of([1, 2, 3])
+    fetched = consumer.Fetched.of([1, 2, 3], 1)
     assert isinstance(fetched, bytes)
     assert list(fetched.records) == [1, 2, 3]
+
+
+class Raw:
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+
+
+def test_a_fetch_that_does_not_come_next_is_asked_for_again_and_believed_the_second_time() -> None:
+    """What was on its way during an assignment is no gap; what Kafka answers twice is."""
+    made = object.__new__(consumer._Consumer)
+    made._expected, made._sought_again = {"tp": 7}, set()
+    sought: list[dict[str, int]] = []
+
+    async def seek_wait(offsets: dict[str, int]) -> None:
+        sought.append(offsets)
+
+    made.seek_wait = seek_wait  # type: ignore[method-assign,assignment]
+
+    def continues(*offsets: int) -> bool:
+        return asyncio.run(made._continues("tp", [Raw(offset) for offset in offsets]))
+
+    assert not continues(3, 4)
+    assert sought == [{"tp": 7}]
+    assert continues(7, 8)
+    assert continues(9)
+    assert not continues(12)
+    assert continues(12), "a log with a gap is for those to say who apply it"
+    assert sought == [{"tp": 7}, {"tp": 10}]

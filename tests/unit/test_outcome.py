@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import grpc
 import httpx
 import pytest
 from weaviate.exceptions import WeaviateConnectionError, WeaviateTimeoutError
 
-from sync.errors import OutcomeUnknown, WeaviateError, WeaviateRefused, WeaviateUnreachable
-from sync.write.outcome import asking, from_grpc
+from sync.errors import Fenced, OutcomeUnknown, WeaviateError, WeaviateRefused, WeaviateUnreachable
+from sync.write.outcome import Calls, asking, from_grpc
 
 Code = grpc.StatusCode
 
@@ -106,3 +108,32 @@ def test_an_error_of_ours_passes_through_unchanged() -> None:
     with pytest.raises(OutcomeUnknown) as caught, asking("drop it"):
         raise ours
     assert caught.value is ours
+
+
+class Stub:
+    """Notes with which deadline each of its methods was called."""
+
+    def __init__(self) -> None:
+        self.called: list[tuple[str, float]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda request, timeout: self.called.append((name, timeout))
+
+
+def test_a_write_may_take_no_longer_than_what_is_left_of_the_lease_and_a_query_as_long_as_it_may() -> None:
+    stub = Stub()
+    calls = Calls(stub, lambda: True, lambda: 6.0)
+    calls.BatchObjects("objects", timeout=30.0)
+    calls.BatchDelete("objects", timeout=2.0)
+    calls.Search("question", timeout=30.0)
+    assert stub.called == [("BatchObjects", 6.0), ("BatchDelete", 2.0), ("Search", 30.0)]
+
+
+def test_without_a_lease_no_write_leaves() -> None:
+    def expired() -> float:
+        raise Fenced("the lease has expired")
+
+    stub = Stub()
+    with pytest.raises(Fenced):
+        Calls(stub, lambda: True, expired).BatchObjects("objects", timeout=30.0)
+    assert stub.called == []
