@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -20,8 +21,9 @@ from connectors.change import (
     Truncate,
 )
 from connectors.positions import below
+from sync.apply.fold import Fold
 from sync.apply.raising import Raising
-from sync.apply.rows import Fold, Rows
+from sync.apply.rows import Rows
 from sync.apply.snapshots import INITIAL, Snapshot
 from sync.apply.transactions import opened
 from sync.errors import Fenced, Undecodable
@@ -254,16 +256,19 @@ class _Batch:
         """Fold what is pending into rows and references, and owe the documents it touches."""
         if not self.pending:
             return
-        applier, snapshot = self.applier, self.progress.snapshot
-        fold = Fold(applier.rows, self.connection)
-        fold.load([(table, change) for table, change, _ in self.pending])
         repair = any(change.operation is Operation.read for _, change, _ in self.pending)
+        fold = Fold(self.applier.rows, self.connection, partial(self._store, repair=repair))
+        fold.load([(table, change) for table, change, _ in self.pending])
         for table, change, why in self.pending:
             try:
                 fold.add(table, change, why)
             except Undecodable as exc:
                 self._dead(change.offset, str(exc))
         self.pending = []
+        self._store(fold, repair=repair)
+
+    def _store(self, fold: Fold, *, repair: bool) -> None:
+        applier, snapshot = self.applier, self.progress.snapshot
         touched = fold.touched()
         again = snapshot.under_way and snapshot.number > 1
         applier.rows.store(self.connection, fold, touched, snapshot.number, mark_shown=again)

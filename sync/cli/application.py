@@ -51,7 +51,6 @@ class Application:
 
     def check(self, state: State) -> bool:
         """Whether this very version is applied already. Raises Refused, WeaviateRefused and what does not answer."""
-        from sync.apply.cascades import cascades
         from sync.state.registry import applied
         from sync.write.targets import claimed, refuse
         from sync.write.weaviate import Weaviate
@@ -65,11 +64,6 @@ class Application:
             raise Refused(
                 f"{self.name} is applied in version {version}, and this is {self.plan.version}",
                 advice=f"`headrace remove {self.name}`, then apply: a mapping cannot be changed yet while it serves.",
-            )
-        if silent := cascades(self.lock, self.plan.tables):
-            raise Refused(
-                f"{self.name}: foreign keys of {', '.join(sorted(silent))} change rows without a word in the log",
-                advice="Headrace cannot carry that out yet: let the application do what these foreign keys do.",
             )
         self._refuse_strangers_connector()
         with Weaviate(self.settings) as weaviate:
