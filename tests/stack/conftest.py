@@ -10,7 +10,6 @@ import pytest
 
 from sync.demo.airline import Sizes
 from tests.support.pipeline import Pipeline
-from tests.support.pipeline_mariadb import MariaDBPipeline
 
 if TYPE_CHECKING:
     from tests.support.stack import Stack
@@ -37,9 +36,3 @@ def airline(made: Pipeline, *before: str) -> Iterator[Pipeline]:
 def pipeline(stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
     """The airline on PostgreSQL."""
     yield from airline(Pipeline(stack, tmp_path))
-
-
-@pytest.fixture(params=[Pipeline, MariaDBPipeline], ids=lambda each: each.kind)
-def either(request: pytest.FixtureRequest, stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
-    """The airline on each database in turn."""
-    yield from airline(request.param(stack, tmp_path))
