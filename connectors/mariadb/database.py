@@ -12,6 +12,7 @@ from connectors.envelope import MARKER_TABLE
 from connectors.mariadb import marker, rows
 from connectors.mariadb.address import Address
 from connectors.mariadb.catalogue import catalogue
+from connectors.mariadb.marks import replaced as compare
 from connectors.mariadb.preflight import preflight
 from connectors.names import Names
 from connectors.positions import Look
@@ -19,8 +20,6 @@ from connectors.problem import Problem
 from sync.mapping.lock import SourceLock
 from sync.settings import Settings
 
-# PostgreSQL's default schema, which a caller may hand over for want of another.
-_NO_SCHEMA = "public"
 # The server speaks after 0.8 of this when nothing is committed; only then does an idle connector beat. Shorter would
 # take a busy machine's pauses for a lost connection.
 KEEP_ALIVE_MS = 3000
@@ -56,7 +55,7 @@ class MariaDB:
 
     def __init__(self, url: str, schema: str | None = None) -> None:
         self.address = Address(url)
-        self.schema = schema if schema and schema != _NO_SCHEMA else self.address.database
+        self.schema = schema or self.address.database
 
     def __str__(self) -> str:
         return str(self.address)
@@ -115,8 +114,7 @@ class MariaDB:
         return None
 
     def replaced(self, names: Names, applied: tuple[int, ...] | None, marks: str | None) -> Look:
-        """Not compared yet: a server that was restored to an earlier point goes unnoticed."""
-        return Look(None, marks)
+        return compare(self.address, applied, marks)
 
     def clean(self, names: Names) -> list[str]:
         return [f"left table {self.address.database}.{MARKER_TABLE}"] if marker.leave(self.address, names) else []

@@ -17,6 +17,7 @@ from connectors.change import (
     Operation,
     Position,
     Record,
+    SchemaChange,
     SnapshotNotice,
     Truncate,
 )
@@ -25,8 +26,9 @@ from sync.apply.fold import Fold
 from sync.apply.raising import Raising
 from sync.apply.rows import Rows
 from sync.apply.snapshots import INITIAL, Snapshot
+from sync.apply.statements import dropped, exchanged
 from sync.apply.transactions import opened
-from sync.errors import Fenced, Undecodable
+from sync.errors import Fenced, Gap, Undecodable
 from sync.mapping.plan import TablePlan
 from sync.state.database import State
 from sync.state.documents import Documents, Priority, Raise
@@ -182,7 +184,7 @@ class _Batch:
         self.progress.offset = self.records[-1].offset
 
     def _take(self, record: Record, sequence: int) -> None:
-        if isinstance(record, Change | Truncate | Message) and self._stale(record):
+        if isinstance(record, Change | Truncate | Message | SchemaChange) and self._stale(record):
             return
         self.progress.open_transaction = opened(self.progress.open_transaction, record)
         if isinstance(record, Change):
@@ -191,12 +193,14 @@ class _Batch:
             self._truncate(record, sequence)
         elif isinstance(record, Message):
             self._message(record, sequence)
+        elif isinstance(record, SchemaChange):
+            self._schema_change(record, sequence)
         elif isinstance(record, SnapshotNotice):
             self._notice(record, sequence)
         elif isinstance(record, Broken):
             self._dead(record.offset, record.reason)
 
-    def _stale(self, record: Change | Truncate | Message) -> bool:
+    def _stale(self, record: Change | Truncate | Message | SchemaChange) -> bool:
         """Whether this is sent again from below the highest database position applied.
 
         Two halves of a key change share one position, so an equal one passes, and so does one that cannot be
@@ -231,14 +235,25 @@ class _Batch:
 
     def _truncate(self, truncate: Truncate, sequence: int) -> None:
         self._commit_time(truncate)
-        table = self.applier.table(truncate.table)
+        self._empty(truncate.table, Raise(sequence, truncate.committed_at, "truncate"))
+
+    def _empty(self, database_name: str, why: Raise) -> None:
+        table = self.applier.table(database_name)
         if table is None:
             return
         self._flush()
         self.applier.rows.truncate(self.connection, table.name)
         if self.progress.loaded:
-            why = Raise(sequence, truncate.committed_at, f"{table.name} truncate")
+            why = Raise(why.sequence, why.committed_at, f"{table.name} {why.cause}")
             self.applier.raising.raise_all(self.connection, table.name, why, Priority.fan_out)
+
+    def _schema_change(self, record: SchemaChange, sequence: int) -> None:
+        """Raises Gap where a mapped table has rows by now that no change showed."""
+        for name in record.tables:
+            if dropped(record):
+                self._empty(name, Raise(sequence, record.committed_at, "drop"))
+            elif exchanged(record) and self.applier.table(name) is not None:
+                raise Gap(f"{self.applier.registered.name}.{self.applier.source}: table {name} got other rows by DDL")
 
     def _dead(self, offset: int, reason: str) -> None:
         self.connection.execute(

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from connectors.change import SchemaChange
+from sync.errors import Gap
 from sync.mapping.lock import ForeignKey
 from tests.support.airline import BOOKING, CUSTOMER, FLIGHT, KEYS, TICKET, first_rows, lock, mapping
 from tests.support.world import World
@@ -229,3 +231,30 @@ def stored(world: World) -> dict[str, dict[tuple[Any, ...], Row]]:
                     wanted.add((lookup.id, value, row_key))
         assert {tuple(row) for row in connection.execute(select(REFERENCE))} == wanted
     return by_key(found)
+
+
+def statement(world: World, text: str, kind: str, position: tuple[int, int]) -> None:
+    table = ("public.tickets",)
+    world.log._add(SchemaChange, committed_at=5, statement=text, tables=table, kind=kind, database_position=position)
+
+
+def test_a_dropped_table_is_empty_and_a_drop_that_is_sent_again_takes_nothing(world: World) -> None:
+    rows = begun(world)
+    statement(world, "DROP TABLE tickets", "DROP", (5, 5))
+    world.settle()
+    assert world.texts == world.expected(rows | {"tickets": []})
+    world.log.transactions = 10
+    world.log.commit(("tickets", "c", TICKET))
+    statement(world, "DROP TABLE tickets", "DROP", (5, 5))
+    world.settle()
+    assert world.texts == world.expected(rows)
+
+
+def test_a_table_that_took_a_mapped_ones_name_is_a_gap_and_nothing_of_its_batch_is_applied(world: World) -> None:
+    rows = begun(world)
+    world.log.commit(("tickets", "d", TICKET))
+    statement(world, "rename table other to tickets", "ALTER", (5, 5))
+    with pytest.raises(Gap, match=r"public\.tickets"):
+        world.apply()
+    world.write()
+    assert world.texts == world.expected(rows)
