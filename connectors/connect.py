@@ -59,9 +59,16 @@ class Task(NamedTuple):
     trace: str
 
 
-# Debezium's words (3.5 and 3.6: BaseSourceTask, BinlogStreamingChangeEventSource), and what they mean.
+_BEHIND = "the database no longer has the log behind the offset of the connector"
+# What Debezium says (3.5 and 3.6: BaseSourceTask, BinlogStreamingChangeEventSource), what MariaDB and MySQL say to it
+# (error 1236, which has other reasons as well), and what it means.
 _LOST = {
-    "no longer available on the server": "the database no longer has the log behind the offset of the connector",
+    "no longer available on the server": _BEHIND,
+    "required binlog files have been purged": _BEHIND,
+    "not in the master's binlog": _BEHIND,
+    "purged required binary logs": _BEHIND,
+    "purged binary logs containing GTIDs": _BEHIND,
+    "Could not find first log file name": _BEHIND,
     "whose schema isn't known": "the connector met changes of a table whose schema it does not know",
     "internal schema size": "the connector met changes of a table whose schema is not the one that it knows",
 }
