@@ -158,6 +158,14 @@ class Plan:
         return self._by_database_name.get((source, database_name))
 
     @cached_property
+    def points_at(self) -> dict[str, tuple[Cascade, ...]]:
+        """The same foreign keys by child table."""
+        found: dict[str, tuple[Cascade, ...]] = {}
+        for cascade in (each for hanging in self.cascades.values() for each in hanging):
+            found[cascade.child] = (*found.get(cascade.child, ()), cascade)
+        return found
+
+    @cached_property
     def joins(self) -> dict[str, tuple[tuple[str, ...], ...]]:
         """Per table, every tuple of its columns by which some document looks its rows up, other than by key."""
         found: dict[str, dict[tuple[str, ...], None]] = {name: {} for name in self.tables}

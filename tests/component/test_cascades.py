@@ -233,6 +233,28 @@ def stored(world: World) -> dict[str, dict[tuple[Any, ...], Row]]:
     return by_key(found)
 
 
+@pytest.mark.parametrize("stored_still", [False, True], ids=["deleted", "set null"])
+def test_a_row_that_a_snapshot_read_before_a_foreign_key_changed_it_stays_as_it_is(
+    world: World, stored_still: bool
+) -> None:
+    rows = begun(world)
+    world.log.commit(("flights", "d", FLIGHT) if stored_still else ("bookings", "d", BOOKING))
+    world.log.change("tickets", "r", TICKET, incremental=True)
+    world.settle()
+    rows |= (
+        {"flights": [], "tickets": [{**TICKET, "flight_id": None}]} if stored_still else {"bookings": [], "tickets": []}
+    )
+    assert stored(world) == by_key(rows)
+    assert world.texts == world.expected(rows)
+
+
+def test_a_row_that_a_snapshot_shows_as_it_is_is_taken_over(world: World) -> None:
+    rows = begun(world)
+    world.log.change("tickets", "r", shown := {**TICKET, "fare_cd": "Y"}, incremental=True)
+    world.settle()
+    assert world.texts == world.expected(rows | {"tickets": [shown]})
+
+
 def statement(world: World, text: str, kind: str, position: tuple[int, int]) -> None:
     table = ("public.tickets",)
     world.log._add(SchemaChange, committed_at=5, statement=text, tables=table, kind=kind, database_position=position)
