@@ -201,7 +201,7 @@ def _rules(table: CapturedTable, there: CatalogueTable) -> Iterator[Problem]:
             "M235",
             "error",
             f"{table.name}: what the foreign key ({', '.join(columns)}) to {parent} does is not what the lock says;"
-            " `headrace lint --live` writes the lock anew",
+            " `headrace lint --live --accept` writes the lock anew",
             table=table.name,
         )
         return

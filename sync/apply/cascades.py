@@ -1,7 +1,7 @@
 """① apply: what a foreign key does to other rows where the source's log does not say it (MariaDB, MySQL).
 
 InnoDB carries out ON DELETE and ON UPDATE below the log. Here follows what must become of other rows when one is
-deleted or its referenced columns change; `sync.apply.rows` has the rows, and does it.
+deleted or its referenced columns change; `sync.apply.fold` has the rows, and does it.
 """
 
 from __future__ import annotations

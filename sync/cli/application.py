@@ -97,7 +97,7 @@ class Application:
         rows = [[t.document, f"{t.alias} → {t.collection}", _filters(self.plan, t.document)] for t in self.targets]
         terminal.show(terminal.table(["DOCUMENT", "COLLECTION", "FILTERS"], rows))
         terminal.line()
-        for source in sources_of(self.mapping):
+        for source, model in sources_of(self.mapping).items():
             tables = [
                 [
                     table.name,
@@ -110,10 +110,10 @@ class Application:
             terminal.show(terminal.table(["TABLE", "CAPTURED", "MASKED", "LEFT OUT"], tables))
             own = names(self.mapping, source)
             terminal.line()
-            terminal.line(
-                f"Kafka topic {own.topic}; connector {own.connector}; in the database: replication slot {own.slot},"
-                f" publication {own.publication}."
-            )
+            inside = f"replication slot {own.slot}, publication {own.publication}"
+            if model.connector != "postgres":
+                inside = "a row in table headrace_marker"
+            terminal.line(f"Kafka topic {own.topic}; connector {own.connector}; in the database: {inside}.")
         terminal.line()
 
     def carry_out(self, state: State, say: Say) -> dict[str, Any]:
