@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sync.errors import MappingError
-from sync.mapping.lock import Lock
+from sync.mapping.lock import ForeignKey, Lock
 from sync.mapping.model import Mapping, Treatment
 from sync.mapping.plan import TablePlan
 from sync.mapping.tables import table_plans
@@ -18,6 +18,7 @@ class CapturedTable:
     ``columns`` says per captured column what the connector does to its values: nothing (None), "mask" or "hash";
     dropped ones are not in it. ``key`` is what the service tells its rows apart by; where it is not the primary
     key, records must be told to carry it (``key_is_primary`` is False; True also where no lock says the primary key).
+    ``foreign_keys`` are those that the lock knows.
     """
 
     schema: str
@@ -26,6 +27,7 @@ class CapturedTable:
     columns: dict[str, Treatment | None]
     dropped: tuple[str, ...] = ()
     key_is_primary: bool = True
+    foreign_keys: tuple[ForeignKey, ...] = ()
 
     @property
     def name(self) -> str:
@@ -67,6 +69,7 @@ def _captured(mapping: Mapping, lock: Lock | None, plan: TablePlan) -> CapturedT
         {each.database_name: each.treatment for each in columns if each.treatment != "drop"},
         tuple(each.database_name for each in columns if each.treatment == "drop"),
         known is None or not known.key or set(known.key) == set(key),
+        known.foreign_keys if known else (),
     )
 
 
@@ -78,4 +81,5 @@ def _joined(one: CapturedTable, other: CapturedTable) -> CapturedTable:
         for each in (*one.columns, *other.columns)
         if each not in dropped
     }
-    return CapturedTable(one.schema, one.table, one.key, columns, dropped, one.key_is_primary and other.key_is_primary)
+    is_primary = one.key_is_primary and other.key_is_primary
+    return CapturedTable(one.schema, one.table, one.key, columns, dropped, is_primary, one.foreign_keys)

@@ -103,10 +103,13 @@ class SnapshotNotice(Record):
 
 @dataclass(frozen=True, slots=True)
 class SchemaChange(Record):
-    """DDL as MySQL and MariaDB send it in line."""
+    """DDL as MySQL and MariaDB send it in line. ``kind`` is CREATE, ALTER or DROP where it is about ``tables``."""
 
     statement: str
     tables: tuple[str, ...] = ()
+    kind: str = ""
+    shown: bool = False  # by a snapshot, which says what there is: nothing happened
+    database_position: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

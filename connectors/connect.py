@@ -59,7 +59,19 @@ class Task(NamedTuple):
     trace: str
 
 
-_LOST = "no longer available on the server"  # Debezium 3.6, BaseSourceTask.validateSchemaHistory
+_BEHIND = "the database no longer has the log behind the offset of the connector"
+# What Debezium says (3.5 and 3.6: BaseSourceTask, BinlogStreamingChangeEventSource), what MariaDB and MySQL say to it
+# (error 1236, which has other reasons as well), and what it means.
+_LOST = {
+    "no longer available on the server": _BEHIND,
+    "required binlog files have been purged": _BEHIND,
+    "not in the master's binlog": _BEHIND,
+    "purged required binary logs": _BEHIND,
+    "purged binary logs containing GTIDs": _BEHIND,
+    "Could not find first log file name": _BEHIND,
+    "whose schema isn't known": "the connector met changes of a table whose schema it does not know",
+    "internal schema size": "the connector met changes of a table whose schema is not the one that it knows",
+}
 
 
 class Status(NamedTuple):
@@ -78,13 +90,15 @@ class Status(NamedTuple):
         return self.state == "FAILED" or any(task.state == "FAILED" for task in self.tasks)
 
     @property
-    def lost(self) -> bool:
-        """Whether it failed because the database no longer has what follows on the connector's stored offset.
+    def lost(self) -> str | None:
+        """Why it can never go on behind its stored offset, in words; None where it failed of anything else.
 
-        Debezium says so of a purged binlog, and of a slot that is ahead of the offset: two workers ran the task, one of
-        them frozen, and the one that woke up stored its older offset last.
+        Of a purged binlog, and of a slot that is ahead of the offset: two workers ran the task, one of them frozen, and
+        the one that woke up stored its older offset last. And of a table that was made beside the mapped ones and then
+        renamed to one of them.
         """
-        return self.failed and any(_LOST in trace for trace in (self.trace, *(task.trace for task in self.tasks)))
+        traces = (self.trace, *(task.trace for task in self.tasks)) if self.failed else ()
+        return next((words for said, words in _LOST.items() for trace in traces if said in trace), None)
 
     @property
     def reason(self) -> str:

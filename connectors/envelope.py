@@ -199,8 +199,16 @@ def _notice(body: dict[str, Any], offset: int) -> Record:
 
 def _schema_change(body: dict[str, Any], offset: int) -> Record:
     # "id" is written as "shop"."item", with quotes.
-    tables = tuple(str(each["id"]).replace('"', "") for each in body.get("tableChanges") or () if each.get("id"))
-    return SchemaChange(offset, _committed_at(body.get("source")), str(body["ddl"] or ""), tables)
+    changed = [each for each in body.get("tableChanges") or () if each.get("id")]
+    tables = tuple(str(each["id"]).replace('"', "") for each in changed)
+    source = body.get("source") or {}
+    if not tables and source.get("table"):
+        # A table that the connector did not know before is in no tableChanges: "box_old,box", of a RENAME.
+        tables = tuple(f"{source.get('db')}.{each}" for each in str(source["table"]).split(","))
+    kind = str(changed[0].get("type") or "") if changed else ""
+    shown = source.get("snapshot") in _INITIAL_SNAPSHOT
+    position = None if shown else _position(source)
+    return SchemaChange(offset, _committed_at(source), str(body["ddl"] or ""), tables, kind, shown, position)
 
 
 def _source(body: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from connectors import debezium
 from connectors.captured import CapturedTable, captured
 from connectors.connect import Connect
 from connectors.database import Database, open_database
+from connectors.envelope import MARKER_TABLE
 from connectors.names import Names, names
 from connectors.problem import Problem, errors
 from connectors.topics import Topics
@@ -204,7 +205,8 @@ def _removal_steps(
             say(f"deleted topic {name}")
 
     yield f"connector {own.connector}", connector
-    yield f"slot {own.slot} and publication {own.publication}", database
+    slot = f"slot {own.slot} and publication {own.publication}"
+    yield slot if sources_of(mapping)[own.source].connector == "postgres" else f"row in table {MARKER_TABLE}", database
     yield f"topic {own.topic}", topics
 
 

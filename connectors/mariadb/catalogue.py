@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from connectors.mariadb.address import Address, is_mariadb
 from connectors.mariadb.tables import CatalogueKey, CatalogueTable, read_tables
@@ -44,12 +43,10 @@ def _locked(table: CatalogueTable) -> LockTable:
 
 
 def _foreign_key(table: CatalogueTable, key: CatalogueKey) -> ForeignKey:
-    facts: dict[str, Any] = {"on_delete": key.on_delete}
-    if "on_update" in ForeignKey.model_fields:
-        facts["on_update"] = key.on_update
     return ForeignKey(
         columns=key.columns,
         table=key.table if key.schema == table.schema else f"{key.schema}.{key.table}",
         references=key.references,
-        **facts,
+        on_delete=key.on_delete,
+        on_update=key.on_update,
     )

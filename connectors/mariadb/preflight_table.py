@@ -38,7 +38,8 @@ def check_table(
     yield from _columns(table, there, zero_dates)
     yield from _key(table, there)
     for key in there.foreign_keys:
-        yield from _silent(table, key, mapped)
+        yield from _silent(table, there, key, mapped)
+    yield from _rules(table, there)
 
 
 def _columns(table: CapturedTable, there: CatalogueTable, zero_dates: bool) -> Iterator[Problem]:
@@ -132,7 +133,9 @@ def _key(table: CapturedTable, there: CatalogueTable) -> Iterator[Problem]:
         )
 
 
-def _silent(table: CapturedTable, key: CatalogueKey, mapped: Sequence[CapturedTable]) -> Iterator[Problem]:
+def _silent(
+    table: CapturedTable, there: CatalogueTable, key: CatalogueKey, mapped: Sequence[CapturedTable]
+) -> Iterator[Problem]:
     """A rule that changes this table's rows is in no log; Headrace carries it out only where it sees both ends."""
     rules = {"delete": key.on_delete, "update": key.on_update}
     silent = [f"on {event} {rule}" for event, rule in rules.items() if rule in SILENT]
@@ -140,23 +143,72 @@ def _silent(table: CapturedTable, key: CatalogueKey, mapped: Sequence[CapturedTa
         return
     parent = next((each for each in mapped if (each.schema, each.table) == (key.schema, key.table)), None)
     blind = _blind(table, key.columns)
+    lacking = ""
     if parent is None:
         lacking = f"{key.schema}.{key.table} is not mapped"
     elif blind or (blind := _blind(parent, key.references)):
         lacking = f"{', '.join(blind)} is not mapped, or is private"
     elif "set default" in rules.values():
         lacking = "a default is not known here"
-    else:
-        return
-    yield Problem(
-        "M235",
-        "error" if key.on_delete in SILENT else "warning",
+    column = key.columns[0] if key.columns[0] in table.columns else None
+    what = (
         f"{table.name}: the foreign key to {key.schema}.{key.table} ({', '.join(silent)}) changes rows without a word"
-        f" in the log, and Headrace cannot do the same, for {lacking}. Map it (columns {', '.join(key.references)}), or"
-        " let the application do what the foreign key does",
-        table=table.name,
-        column=key.columns[0] if key.columns[0] in table.columns else None,
     )
+    if lacking:
+        yield Problem(
+            "M235",
+            "error" if key.on_delete in SILENT else "warning",
+            f"{what} in the log, and Headrace cannot do the same, for {lacking}. Map it (columns"
+            f" {', '.join(key.references)}), or let the application do what the foreign key does",
+            table=table.name,
+            column=column,
+        )
+    elif inexact := _inexact(table, there, key):
+        yield Problem(
+            "M235",
+            "warning",
+            f"{what} in the log; Headrace does the same, but {inexact}",
+            table=table.name,
+            column=column,
+        )
+
+
+def _inexact(table: CapturedTable, there: CatalogueTable, key: CatalogueKey) -> str:
+    """What differs between what the database does for a foreign key and what is done here; empty if nothing."""
+    for name in key.columns:
+        column = there.columns.get(name)
+        if column is not None and column.base in CHARACTER and column.collation and not _exact(column.collation):
+            return f"not with rows that spell {name} otherwise than the row they point at ({column.collation})"
+    generated = [name for name in table.columns if name in there.columns and there.columns[name].generated]
+    follows = key.on_delete == "set null" or key.on_update in SILENT
+    return f"does not compute {', '.join(generated)} anew" if generated and follows else ""
+
+
+def _rules(table: CapturedTable, there: CatalogueTable) -> Iterator[Problem]:
+    """Foreign keys are carried out as the lock knows them: what it does not know would go missing, or be overdone."""
+    known = {
+        (each.columns, each.table if "." in each.table else f"{table.schema}.{each.table}", each.references, *rules)
+        for each in table.foreign_keys
+        if any(rules := _silent_rules(each.on_delete, each.on_update))
+    }
+    real = {
+        (each.columns, f"{each.schema}.{each.table}", each.references, *rules)
+        for each in there.foreign_keys
+        if any(rules := _silent_rules(each.on_delete, each.on_update))
+    }
+    for columns, parent, *_ in sorted(known ^ real):
+        yield Problem(
+            "M235",
+            "error",
+            f"{table.name}: what the foreign key ({', '.join(columns)}) to {parent} does is not what the lock says;"
+            " `headrace lint --live --accept` writes the lock anew",
+            table=table.name,
+        )
+        return
+
+
+def _silent_rules(on_delete: str, on_update: str) -> tuple[str, str]:
+    return (on_delete if on_delete in SILENT else "", on_update if on_update in SILENT else "")
 
 
 def _blind(table: CapturedTable, columns: Sequence[str]) -> list[str]:

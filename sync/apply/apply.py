@@ -15,19 +15,22 @@ from connectors.change import (
     Message,
     Position,
     Record,
+    SchemaChange,
     SnapshotNotice,
     Truncate,
 )
 from connectors.positions import below, of_earlier_transaction
 from sync.apply.backfills import Backfilling
 from sync.apply.deadletters import DeadLetters
+from sync.apply.fold import Fold
 from sync.apply.raising import Raising, Touched
-from sync.apply.rows import Fold, Rows, split
+from sync.apply.rows import Rows, split
 from sync.apply.shapes import Shapes, note_drift
 from sync.apply.snapshots import INCREMENTAL, INITIAL, Snapshot
+from sync.apply.statements import dropped, exchanged
 from sync.apply.sweep import read_whole, sweep
 from sync.apply.transactions import opened
-from sync.errors import Fenced, Undecodable
+from sync.errors import Fenced, Gap, Undecodable
 from sync.mapping.plan import TablePlan
 from sync.state.database import State
 from sync.state.documents import Documents, Priority, Raise
@@ -190,7 +193,7 @@ class _Batch:
         self.progress.offset = self.records[-1].offset
 
     def _take(self, record: Record, sequence: int) -> None:
-        if isinstance(record, Change | Truncate | Message) and self._stale(record):
+        if isinstance(record, Change | Truncate | Message | SchemaChange) and self._stale(record):
             return
         self.progress.open_transaction = opened(self.progress.open_transaction, record)
         if isinstance(record, Change):
@@ -199,13 +202,15 @@ class _Batch:
             self._truncate(record, sequence)
         elif isinstance(record, Message):
             self._message(record, sequence)
+        elif isinstance(record, SchemaChange):
+            self._schema_change(record, sequence)
         elif isinstance(record, SnapshotNotice):
             self._notice(record, sequence)
         elif isinstance(record, Broken):
             plan = self.applier.table(record.table) if record.table else None
             self.applier.letters.set_aside(self.connection, self.progress.epoch, record, plan)
 
-    def _stale(self, record: Change | Truncate | Message) -> bool:
+    def _stale(self, record: Change | Truncate | Message | SchemaChange) -> bool:
         """Whether this is sent again from below the highest database position applied.
 
         Two halves of a key change share one position, so an equal one passes, and so does one that cannot be
@@ -264,30 +269,44 @@ class _Batch:
 
     def _truncate(self, truncate: Truncate, sequence: int) -> None:
         self._commit_time(truncate)
-        self.progress.snapshot.truncated(truncate.table)
-        table = self.applier.table(truncate.table)
+        self._empty(truncate.table, Raise(sequence, truncate.committed_at, "truncate"))
+
+    def _empty(self, database_name: str, why: Raise) -> None:
+        self.progress.snapshot.truncated(database_name)
+        table = self.applier.table(database_name)
         if table is None:
             return
         self._flush()
         self.applier.rows.truncate(self.connection, table.name)
         if self.progress.loaded:
-            why = Raise(sequence, truncate.committed_at, f"{table.name} truncate")
+            why = Raise(why.sequence, why.committed_at, f"{table.name} {why.cause}")
             self.applier.raising.raise_all(self.connection, table.name, why, Priority.fan_out)
+
+    def _schema_change(self, record: SchemaChange, sequence: int) -> None:
+        """Raises Gap where a mapped table has rows by now that no change showed."""
+        for name in record.tables:
+            if dropped(record):
+                self._empty(name, Raise(sequence, record.committed_at, "drop"))
+            elif exchanged(record) and self.applier.table(name) is not None:
+                raise Gap(f"{self.applier.registered.name}.{self.applier.source}: table {name} got other rows by DDL")
 
     def _flush(self) -> None:
         """Fold what is pending into rows and references, and owe the documents it touches."""
         if not self.pending:
             return
-        applier, snapshot = self.applier, self.progress.snapshot
-        fold = Fold(applier.rows, self.connection)
+        fold = Fold(self.applier.rows, self.connection, self._store)
         fold.load([(table, change) for table, change, _ in self.pending])
         for table, change, why in self.pending:
             try:
                 fold.add(table, change, why)
             except Undecodable as exc:
                 record = Broken(change.offset, change.committed_at, str(exc))
-                applier.letters.set_aside(self.connection, self.progress.epoch, record, table)
+                self.applier.letters.set_aside(self.connection, self.progress.epoch, record, table)
         self.pending = []
+        self._store(fold)
+
+    def _store(self, fold: Fold) -> None:
+        applier, snapshot = self.applier, self.progress.snapshot
         touched = fold.touched()
         again = snapshot.under_way and snapshot.number > 1
         applier.rows.store(self.connection, fold, touched, snapshot.number, mark_shown=again)

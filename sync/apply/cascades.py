@@ -1,42 +1,29 @@
 """① apply: what a foreign key does to other rows where the source's log does not say it (MariaDB, MySQL).
 
-InnoDB carries out ON DELETE and ON UPDATE below the log. Here is planned what must follow from a row that was deleted
-or whose referenced columns changed; `sync.apply.rows` has the rows to do it with.
+InnoDB carries out ON DELETE and ON UPDATE below the log. Here follows what must become of other rows when one is
+deleted or its referenced columns change; `sync.apply.fold` has the rows, and does it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
 
+from sync.mapping.canonical import key_text
+from sync.mapping.cascades import SET_NULL, Cascade
 from sync.mapping.image import Image, join_value, key_of
-from sync.mapping.lock import ForeignKey, Lock, SourceLock
 from sync.mapping.plan import TablePlan
 
-SILENT = frozenset({"mariadb", "mysql"})  # connectors whose log does not say it
-DELETE, SET_NULL, FOLLOW = "cascade", "set null", "cascade"
-
-
-@dataclass(frozen=True, slots=True)
-class Cascade:
-    """One foreign key with a rule, in the mapping's names.
-
-    When a row of ``parent`` goes, or its ``references`` change, the rows of ``child`` whose ``columns`` held the old
-    values are changed: ``on_delete`` and ``on_update`` are "cascade", "set null" or "" (nothing happens).
-    """
-
-    parent: str
-    references: tuple[str, ...]
-    child: str
-    columns: tuple[str, ...]
-    on_delete: str
-    on_update: str
+Tables = Mapping[str, TablePlan]
+Plan = Mapping[str, tuple[Cascade, ...]]
+# (table, columns, join values, after) → a page of the table's rows that have one of these values, as they now stand,
+# as (row key, image), beginning behind row key `after`; and the key to go on behind, None where these were the last.
+Find = Callable[[str, tuple[str, ...], Collection[str], str], tuple[Iterable[tuple[str, Image]], str | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A row that a foreign key changed: its stored image before and what it is now (None: deleted)."""
+    """A row that a foreign key changed: its image before and what it is now (None: deleted)."""
 
     table: str
     key: str
@@ -44,121 +31,91 @@ class Effect:
     new: Image | None
 
 
-# (table, columns, join values) → the rows of the table that have them: (row key, stored image), as they now stand
-Find = Callable[[str, tuple[str, ...], Collection[str]], Iterable[tuple[str, Image]]]
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One rule to be carried out: ``moved`` says, by what children hold, what the parent became (None: deleted)."""
+
+    cascade: Cascade
+    rule: str
+    moved: dict[str, Image | None] = field(default_factory=dict)
+    values: frozenset[str] = frozenset()  # the same as they are looked up by
+    after: str = ""
 
 
-def cascades(lock: Lock | None, tables: Mapping[str, TablePlan]) -> dict[str, tuple[Cascade, ...]]:
-    """Per parent table, the foreign keys that are ours to carry out; ``tables`` are the plan's, by the mapping's names.
+def follow(plan: Plan, tables: Tables, changed: tuple[str, Image, Image | None], find: Find) -> Iterator[Effect]:
+    """Everything that follows from one changed row, ``changed`` as (table, image before, image after or None).
 
-    One whose columns are not all mapped and unaltered is left out: preflight refuses it (M235).
+    Each effect must be carried out before the next is asked for: ``find`` is to see it. Ends in cycles too, for a row
+    that is gone or points elsewhere by now is not found again. Depth first, a page at a time, so that a parent with a
+    million descendants takes no more memory than one with a thousand.
     """
-    found: dict[str, list[Cascade]] = {}
-    for table in tables.values():
-        source = lock.sources.get(table.source) if lock else None
-        if source is None or source.connector not in SILENT:
-            continue
-        for cascade in _of_table(source, table, tables.values()):
-            found.setdefault(cascade.parent, []).append(cascade)
-    return {parent: tuple(each) for parent, each in found.items()}
+    table, old, new = changed
+    steps = _steps(plan, tables, table, [(old, new)])
+    while steps:
+        step = steps.pop()
+        child = tables[step.cascade.child]
+        found, last = find(child.name, step.cascade.columns, step.values, step.after)
+        if last is not None:
+            steps.append(replace(step, after=last))
+        below: list[tuple[Image, Image | None]] = []
+        for key, row in found:
+            held = _held(child, step.cascade.columns, row)
+            if held is None or held not in step.moved:
+                continue
+            effect = Effect(child.name, key, row, _changed(step, row, step.moved[held]))
+            yield effect
+            below.append((row, effect.new))
+        steps += _steps(plan, tables, child.name, below)
 
 
-def _of_table(source: SourceLock, child: TablePlan, tables: Collection[TablePlan]) -> Iterator[Cascade]:
-    locked = source.tables.get(child.database_name)
-    for key in locked.foreign_keys if locked else ():
-        on_delete, on_update = _rule(key.on_delete), _rule(_on_update(key))
-        if not (on_delete or on_update):
-            continue
-        columns = _mapped(child, key.columns)
-        for parent in tables:
-            if parent.source == child.source and parent.database_name == _parent_name(child, key):
-                references = _mapped(parent, key.references)
-                if columns and references:
-                    yield Cascade(parent.name, references, child.name, columns, on_delete, on_update)
+def _steps(plan: Plan, tables: Tables, table: str, rows: Iterable[tuple[Image, Image | None]]) -> list[_Step]:
+    """What hangs on rows of a table that changed."""
+    steps: list[_Step] = []
+    for cascade in plan.get(table, ()):
+        child = tables[cascade.child]
+        by_rule: dict[str, dict[str, Image | None]] = {}
+        values: dict[str, set[str]] = {}
+        for old, new in rows:
+            held, value = _as_held(cascade, child, old)
+            rule = cascade.on_delete if new is None else cascade.on_update
+            if held is None or value is None or not rule:
+                continue
+            if new is not None and _as_held(cascade, child, new)[0] == held:
+                continue
+            by_rule.setdefault(rule, {})[held] = new
+            values.setdefault(rule, set()).add(value)
+        steps += [_Step(cascade, rule, moved, frozenset(values[rule])) for rule, moved in by_rule.items()]
+    return steps
 
 
-def _rule(rule: str) -> str:
-    return rule if rule in (DELETE, SET_NULL) else ""
+def _as_held(cascade: Cascade, child: TablePlan, parent: Image) -> tuple[str | None, str | None]:
+    """What children of this row hold, as it is compared and as it is looked up by."""
+    row = {column: parent.get(name) for column, name in zip(cascade.columns, cascade.references, strict=True)}
+    return _held(child, cascade.columns, row), join_value(child, cascade.columns, row)
 
 
-def _on_update(key: ForeignKey) -> str:
-    return str(getattr(key, "on_update", "no action"))
+def _held(table: TablePlan, columns: tuple[str, ...], row: Image) -> str | None:
+    """The columns' values as a foreign key compares them: `normalise` is the mapping's. None: one of them is NULL."""
+    values: list[str] = []
+    for name in columns:
+        value = row.get(name)
+        text = None if value is None else table.columns[name].identity(value)
+        if text is None:
+            return None
+        values.append(text)
+    return key_text(values)
 
 
-def _parent_name(child: TablePlan, key: ForeignKey) -> str:
-    if "." in key.table:
-        return key.table
-    schema, dot, _ = child.database_name.rpartition(".")
-    return f"{schema}{dot}{key.table}"
-
-
-def _mapped(table: TablePlan, columns: Iterable[str]) -> tuple[str, ...]:
-    """The mapping's names of database columns; empty where one is not mapped, or is private."""
-    known = {each.database_name: each.name for each in table.columns.values() if each.treatment is None}
-    names = [known.get(each) for each in columns]
-    return tuple(each for each in names if each is not None) if None not in names else ()
-
-
-def follow(
-    plan: Mapping[str, tuple[Cascade, ...]],
-    tables: Mapping[str, TablePlan],
-    changed: Iterable[tuple[str, Image, Image | None]],
-    find: Find,
-) -> list[Effect]:
-    """Everything that follows from rows that changed, ``changed`` as (table, image before, image after or None).
-
-    Effects come in the order in which they arise; a row that is changed twice stands there twice, the second time
-    with its first effect as ``old``. Ends in cycles too: a row is deleted once, and only a changed one is followed.
-    """
-    pending = list(changed)
-    now: dict[tuple[str, str], Image | None] = {}
-    effects: list[Effect] = []
-    while pending:
-        table, old, new = pending.pop(0)
-        for cascade in plan.get(table, ()):
-            for effect in _of(cascade, tables, old, new, find, now):
-                now[effect.table, effect.key] = effect.new
-                effects.append(effect)
-                pending.append((effect.table, effect.old, effect.new))
-    return effects
-
-
-def _of(
-    cascade: Cascade,
-    tables: Mapping[str, TablePlan],
-    old: Image,
-    new: Image | None,
-    find: Find,
-    now: Mapping[tuple[str, str], Image | None],
-) -> Iterator[Effect]:
-    parent, child = tables[cascade.parent], tables[cascade.child]
-    value = join_value(parent, cascade.references, old)
-    if value is None:
-        return
-    if new is not None and join_value(parent, cascade.references, new) == value:
-        return
-    rule = cascade.on_delete if new is None else cascade.on_update
-    if not rule:
-        return
-    for key, stored in list(find(cascade.child, cascade.columns, [value])):
-        row = now.get((cascade.child, key), stored)
-        # A row that an earlier effect took away, or that points elsewhere by now, is none of this one's.
-        if row is None or join_value(child, cascade.columns, row) != value:
-            continue
-        yield Effect(cascade.child, key, row, _changed(cascade, rule, row, new))
-
-
-def _changed(cascade: Cascade, rule: str, row: Image, parent: Image | None) -> Image | None:
-    if rule == SET_NULL:
+def _changed(step: _Step, row: Image, parent: Image | None) -> Image | None:
+    cascade = step.cascade
+    if step.rule == SET_NULL:
         return row | dict.fromkeys(cascade.columns)
     if parent is None:
         return None
-    taken: dict[str, Any] = {
-        column: parent.get(reference) for column, reference in zip(cascade.columns, cascade.references, strict=True)
-    }
-    return row | taken
+    pairs = zip(cascade.columns, cascade.references, strict=True)
+    return row | {column: parent.get(reference) for column, reference in pairs}
 
 
-def renamed(tables: Mapping[str, TablePlan], effect: Effect) -> str | None:
+def renamed(tables: Tables, effect: Effect) -> str | None:
     """The key under which the row now stands: another one where a foreign key is part of it; None: deleted."""
     return None if effect.new is None else key_of(tables[effect.table], effect.new)

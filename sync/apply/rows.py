@@ -1,22 +1,21 @@
-"""① apply, first step: the changes of a batch folded into row images and references."""
+"""① apply, into the state: row images and references as they are stored."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from connectors.change import Change, Operation
 from sync.apply.raising import Touched
-from sync.errors import Undecodable
-from sync.mapping.image import Image, image, join_value, key_of
-from sync.mapping.plan import TablePlan
+from sync.mapping.image import Image, join_value
 from sync.state.database import State
-from sync.state.documents import Raise
 from sync.state.prepared import among
 from sync.state.registry import REFERENCE, ROW, Registered
+
+if TYPE_CHECKING:
+    from sync.apply.fold import Fold
 
 _FIND = select(ROW.c.key, ROW.c.image).where(ROW.c.table_id == bindparam("t"), among(ROW.c.key, "keys"))
 _ONE = (ROW.c.table_id == bindparam("b_t"), ROW.c.key == bindparam("b_k"))
@@ -28,86 +27,15 @@ _DELETE_REFERENCE = delete(REFERENCE).where(
     REFERENCE.c.row_key == bindparam("b_k"),
 )
 PAGE = 10_000
-
-
-class Fold:
-    """A batch's changes, folded: for each touched row its image before the batch and after it."""
-
-    def __init__(self, rows: Rows, connection: Connection) -> None:
-        self._rows, self._connection = rows, connection
-        self.before: dict[tuple[str, str], Image | None] = {}
-        self.after: dict[tuple[str, str], Image | None] = {}
-        self.why: dict[tuple[str, str], Raise] = {}
-        self.shown: set[tuple[str, str]] = set()  # also rows whose image did not change, for the sweep
-        self.only_read: set[tuple[str, str]] = set()  # no change named them, a snapshot did
-        self.whole: set[tuple[str, str]] = set()  # nothing of them was left out, so that no earlier change matters
-        self._changed: set[tuple[str, str]] = set()
-
-    def load(self, changes: Collection[tuple[TablePlan, Change]]) -> None:
-        """Read the stored images of every row that the changes name: one query a table."""
-        wanted: dict[str, set[str]] = {}
-        for table, change in changes:
-            for raw in (change.key, change.old_key, change.new_key):
-                key = None if raw is None else key_of(table, image(table, raw, self._rows.max_text_bytes))
-                if key is not None and (table.name, key) not in self.before:
-                    wanted.setdefault(table.name, set()).add(key)
-        for name, keys in wanted.items():
-            found = self._rows.find(self._connection, name, keys)
-            for key in keys:
-                self.before[name, key] = self.after[name, key] = found.get(key)
-
-    def add(self, table: TablePlan, change: Change, why: Raise) -> None:
-        """Fold one change in; ``why`` says the operation. Raises Undecodable for a change without a usable key."""
-        limit = self._rows.max_text_bytes
-        key = None if change.key is None else key_of(table, image(table, change.key, limit))
-        if key is None:
-            raise Undecodable(f"{table.name}: a change without a key", advice="Give the table a primary key.")
-        at = (table.name, key)
-        stored = self.after.get(at)
-        self._note(at, change)
-        if change.operation is Operation.delete:
-            self._delete(table, at, stored, change, why)
-            return
-        new = image(table, change.after or {}, limit)
-        # What Debezium did not send (unchanged TOAST, a column not captured yet) stays as it is stored.
-        self._put(at, {**stored, **new} if stored else new, why)
-
-    def _note(self, at: tuple[str, str], change: Change) -> None:
-        if change.operation is not Operation.read:
-            self._changed.add(at)
-            self.only_read.discard(at)
-        elif at not in self._changed:
-            self.only_read.add(at)
-        if not change.unsent:
-            self.whole.add(at)
-
-    def _delete(self, table: TablePlan, at: tuple[str, str], stored: Image | None, change: Change, why: Raise) -> None:
-        if stored is None:
-            return
-        if change.new_key is not None:
-            # The create that follows may omit unchanged TOAST: the row goes on under its new key.
-            renamed = image(table, change.new_key, self._rows.max_text_bytes)
-            new_key = key_of(table, renamed)
-            if new_key is not None:
-                self._put((table.name, new_key), {**stored, **renamed}, why)
-        self._put(at, None, why)
-
-    def _put(self, at: tuple[str, str], new: Image | None, why: Raise) -> None:
-        self.before.setdefault(at, None)
-        self.after[at] = new
-        if at not in self.why:
-            cause = f"{at[0]} {at[1]} {why.cause}"
-            self.why[at] = Raise(why.sequence, why.committed_at, cause)
-        self.shown.add(at)
-
-    def touched(self) -> dict[str, list[Touched]]:
-        """The rows whose image differs from before the batch, by table."""
-        result: dict[str, list[Touched]] = {}
-        for at, new in self.after.items():
-            old = self.before[at]
-            if old != new:
-                result.setdefault(at[0], []).append(Touched(at[0], at[1], old, new, self.why[at]))
-        return result
+HANGING = 2_000  # rows that hang on a foreign key, taken at a time
+_HANGING = (
+    select(ROW.c.key, ROW.c.image)
+    .join(REFERENCE, (REFERENCE.c.row_key == ROW.c.key) & (ROW.c.table_id == bindparam("t")))
+    .where(REFERENCE.c.lookup_id == bindparam("l"), among(REFERENCE.c.value, "values"))
+    .where(REFERENCE.c.row_key > bindparam("after"))
+    .order_by(REFERENCE.c.row_key)
+    .limit(bindparam("page"))
+)
 
 
 def split(
@@ -127,6 +55,8 @@ def split(
 class Rows:
     """Row images and references of one mapping in the state."""
 
+    page = HANGING
+
     def __init__(self, state: State, registered: Registered, max_text_bytes: int) -> None:
         self.registered, self.max_text_bytes = registered, max_text_bytes
         put = state.insert(ROW)
@@ -138,6 +68,7 @@ class Rows:
         self._refer = state.prepare(state.insert(REFERENCE).on_conflict_do_nothing())
         self._find, self._drop = state.prepare(_FIND), state.prepare(_DELETE_ROW)
         self._see = state.prepare(_SEEN)
+        self._hanging = state.prepare(_HANGING)
         self._unrefer = state.prepare(_DELETE_REFERENCE)
         self._lookups = {
             name: [(lookup.id, lookup.columns) for lookup in registered.lookups_of(name)] for name in registered.tables
@@ -152,6 +83,17 @@ class Rows:
             for key, text in self._find.run(connection, parameters):
                 found[key] = orjson.loads(text)
         return found
+
+    def hanging(
+        self, connection: Connection, table: str, columns: tuple[str, ...], values: Collection[str], after: str
+    ) -> list[tuple[str, Image]]:
+        """(row key, stored image), up to a page behind row key ``after``, of rows whose columns join by a value."""
+        number = self.registered.lookups[table, columns].id
+        if number is None:  # the columns are the table's key
+            return sorted(self.find(connection, table, [value for value in values if value > after]).items())
+        at = {"t": self.registered.tables[table], "l": number}
+        parameters = {**at, "values": list(values), "after": after, "page": self.page}
+        return [(key, orjson.loads(text)) for key, text in self._hanging.run(connection, parameters)]
 
     def store(
         self, connection: Connection, fold: Fold, touched: dict[str, list[Touched]], seen: int, *, mark_shown: bool

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from sync.apply.rows import Fold
+from sync.apply.fold import Fold
 from sync.apply.snapshots import INCREMENTAL, Snapshot
 from sync.state.documents import Priority, Raise
 

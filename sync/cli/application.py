@@ -51,7 +51,6 @@ class Application:
 
     def check(self, state: State) -> bool:
         """Whether this very version is applied already. Raises Refused, WeaviateRefused and what does not answer."""
-        from sync.apply.cascades import cascades
         from sync.state.registry import applied
         from sync.write.targets import claimed, refuse
         from sync.write.weaviate import Weaviate
@@ -65,11 +64,6 @@ class Application:
             raise Refused(
                 f"{self.name} is applied in version {version}, and this is {self.plan.version}",
                 advice=f"`headrace remove {self.name}`, then apply: a mapping cannot be changed yet while it serves.",
-            )
-        if silent := cascades(self.lock, self.plan.tables):
-            raise Refused(
-                f"{self.name}: foreign keys of {', '.join(sorted(silent))} change rows without a word in the log",
-                advice="Headrace cannot carry that out yet: let the application do what these foreign keys do.",
             )
         self._refuse_strangers_connector()
         with Weaviate(self.settings) as weaviate:
@@ -103,7 +97,7 @@ class Application:
         rows = [[t.document, f"{t.alias} → {t.collection}", _filters(self.plan, t.document)] for t in self.targets]
         terminal.show(terminal.table(["DOCUMENT", "COLLECTION", "FILTERS"], rows))
         terminal.line()
-        for source in sources_of(self.mapping):
+        for source, model in sources_of(self.mapping).items():
             tables = [
                 [
                     table.name,
@@ -116,10 +110,10 @@ class Application:
             terminal.show(terminal.table(["TABLE", "CAPTURED", "MASKED", "LEFT OUT"], tables))
             own = names(self.mapping, source)
             terminal.line()
-            terminal.line(
-                f"Kafka topic {own.topic}; connector {own.connector}; in the database: replication slot {own.slot},"
-                f" publication {own.publication}."
-            )
+            inside = f"replication slot {own.slot}, publication {own.publication}"
+            if model.connector != "postgres":
+                inside = "a row in table headrace_marker"
+            terminal.line(f"Kafka topic {own.topic}; connector {own.connector}; in the database: {inside}.")
         terminal.line()
 
     def carry_out(self, state: State, say: Say) -> dict[str, Any]:

@@ -21,6 +21,8 @@ AGAIN = "`headrace apply` the mapping's file again."
 
 def examine_source(mapping: Registered, source: str, wanted: Settings) -> Iterator[Checked]:
     """Every check of one source of an applied mapping."""
+    from sync.mapping.tables import sources_of
+
     name = mapping.name if len(mapping.sources) == 1 else f"{mapping.name}.{source}"
     yield check(f"{name}: connector", lambda: _connector(mapping, source, wanted), name)
     yield check(f"{name}: topic", lambda: _topic(mapping, source, wanted), name)
@@ -28,7 +30,8 @@ def examine_source(mapping: Registered, source: str, wanted: Settings) -> Iterat
     database = check(f"{name}: database", lambda: _database(mapping, source, wanted, warnings), name)
     yield database
     yield from (Checked(f"{name}: database", WARNING, each.message, each.sql) for each in warnings)
-    if database.result == OK:
+    # MariaDB and MySQL keep nothing for a connector.
+    if database.result == OK and sources_of(mapping.plan.mapping)[source].connector == "postgres":
         yield check(f"{name}: slot", lambda: _slot(mapping, source), name)
 
 

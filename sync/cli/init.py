@@ -34,7 +34,13 @@ def init(
     name: Annotated[
         str | None, typer.Option(help="The mapping's name; without it the database's.", show_default=False)
     ] = None,
-    schema: Annotated[str, typer.Option(help="The schema whose tables are taken.")] = "public",
+    schema: Annotated[
+        str | None,
+        typer.Option(
+            help="The schema whose tables are taken: without it public, in MariaDB and MySQL the URL's database.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -68,7 +74,7 @@ def init(
     known = source.catalogue()
     if not known.tables:
         raise SettingsError(
-            f"schema {schema} has no tables that this user can see",
+            f"{f'schema {schema}' if schema else source} has no tables that this user can see",
             advice="--schema names another; or grant usage on it.",
         )
     if json:
@@ -105,7 +111,7 @@ def _check_name(name: str) -> None:
         )
 
 
-def _open(url: str, schema: str) -> Database:
+def _open(url: str, schema: str | None) -> Database:
     from connectors.database import open_database
 
     scheme = urlsplit(url).scheme.partition("+")[0] or "postgres"  # libpq's `host=… dbname=…` has none

@@ -63,7 +63,8 @@ def _check_table(live: Subject, table: TableView, before: LockTable, now: LockTa
 
 
 def _foreign(key: ForeignKey) -> tuple[object, ...]:
-    return key.columns, key.table, key.references
+    rules = [rule if rule.startswith(("cascade", "set ")) else "" for rule in (key.on_delete, key.on_update)]
+    return key.columns, key.table, key.references, *rules
 
 
 def _check_column(live: Subject, table: TableView, column: ColumnView, before: LockTable, now: LockTable) -> None:

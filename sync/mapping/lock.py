@@ -24,6 +24,7 @@ class ForeignKey(LockPart):
     table: str  # in the same source, schema-qualified where the schema differs
     references: tuple[str, ...]
     on_delete: str = "no action"
+    on_update: str = "no action"
 
 
 class LockTable(LockPart):

@@ -6,7 +6,7 @@ Pure and deterministic: the same mapping and lock give the same plan, and the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from hashlib import sha256
@@ -16,6 +16,7 @@ import orjson
 
 from sync.errors import MappingError
 from sync.mapping.canonical import canonicalizer
+from sync.mapping.cascades import Cascade, cascades
 from sync.mapping.conditions import Predicate, Sorter
 from sync.mapping.filters import Property
 from sync.mapping.kinds import is_float
@@ -146,6 +147,7 @@ class Plan:
     tables: dict[str, TablePlan]
     documents: dict[str, DocumentPlan]
     terms_collection: str
+    cascades: dict[str, tuple[Cascade, ...]] = field(default_factory=dict)  # by parent table
 
     @cached_property
     def _by_database_name(self) -> dict[tuple[str, str], TablePlan]:
@@ -154,6 +156,14 @@ class Plan:
     def table_of(self, source: str, database_name: str) -> TablePlan | None:
         """The mapped table behind a change's, or None: the mapping does not list it."""
         return self._by_database_name.get((source, database_name))
+
+    @cached_property
+    def points_at(self) -> dict[str, tuple[Cascade, ...]]:
+        """The same foreign keys by child table."""
+        found: dict[str, tuple[Cascade, ...]] = {}
+        for cascade in (each for hanging in self.cascades.values() for each in hanging):
+            found[cascade.child] = (*found.get(cascade.child, ()), cascade)
+        return found
 
     @cached_property
     def joins(self) -> dict[str, tuple[tuple[str, ...], ...]]:
@@ -174,12 +184,14 @@ def plan(mapping: Mapping, lock: Lock | None) -> Plan:
 
     tables = table_plans(mapping, lock)
     documents = document_plans(mapping, tables)
+    silent = cascades(lock, tables)
     return Plan(
         mapping=mapping,
-        version=_version(mapping, lock, tables),
+        version=_version(mapping, lock, tables, silent),
         tables=tables,
         documents=documents,
         terms_collection=pascal(mapping.name) + "Terms",
+        cascades=silent,
     )
 
 
@@ -196,7 +208,9 @@ def unknown(what: str, name: str, valid: object, where: str) -> MappingError:
     return MappingError(f'{where}: there is no {what} "{name}"{hint}')
 
 
-def _version(mapping: Mapping, lock: Lock | None, tables: dict[str, TablePlan]) -> str:
+def _version(
+    mapping: Mapping, lock: Lock | None, tables: dict[str, TablePlan], silent: dict[str, tuple[Cascade, ...]]
+) -> str:
     # What changes no document (tests, owner, freshness goals) changes no version either.
     content = mapping.model_dump(mode="json", by_alias=True, exclude={"tests", "owner"})
     for document in content["documents"].values():
@@ -206,4 +220,6 @@ def _version(mapping: Mapping, lock: Lock | None, tables: dict[str, TablePlan]) 
         for name, table in tables.items()
         if lock is not None
     }
-    return sha256(orjson.dumps([content, read], option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
+    rules = [[asdict(cascade) for cascade in silent[parent]] for parent in sorted(silent)]
+    parts = [content, read, *([rules] if rules else [])]
+    return sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]

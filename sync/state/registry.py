@@ -99,7 +99,7 @@ class Registered:
 
 
 def pairs(plan: Plan) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(table, columns) of both sides of every relation, each once."""
+    """(table, columns) of both sides of every relation, and of what hangs on a foreign key of ours, each once."""
     seen: set[tuple[str, tuple[str, ...]]] = set()
     for document in plan.documents.values():
         for node in document.nodes():
@@ -109,6 +109,10 @@ def pairs(plan: Plan) -> Iterator[tuple[str, tuple[str, ...]]]:
                 if side not in seen:
                     seen.add(side)
                     yield side
+    for cascade in (each for hanging in plan.cascades.values() for each in hanging):
+        if (side := (cascade.child, cascade.columns)) not in seen:
+            seen.add(side)
+            yield side
 
 
 def register(

@@ -154,8 +154,7 @@ class Connectors:
             failed = status is not None and status.failed
             if status is None or (not failed and (not status.running or reading or silent < SILENT_AFTER)):
                 return
-            behind = f"the database no longer has the log behind the offset of connector {own.connector}"
-            if reason := database.lost(own) or (behind if status.lost else None):
+            if reason := database.lost(own) or status.lost:
                 self._gap(source, reason)
                 seen.since = now
                 return

@@ -17,16 +17,22 @@ if TYPE_CHECKING:
 SMALL = Sizes(customers=50, flights=20, bookings=120, tickets=240)
 
 
-@pytest.fixture
-def pipeline(stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
-    """An airline of 120 bookings, applied, first load done, one worker running."""
-    made = Pipeline(stack, tmp_path)
+def airline(made: Pipeline, *before: str) -> Iterator[Pipeline]:
+    """An airline of 120 bookings, applied, first load done, one worker running; ``before``: SQL to run first."""
     made.create_database()
     try:
         made.load_airline(SMALL)
+        for statement in before:
+            made.sql(statement)
         made.start_worker()  # before anything is applied: it must notice by itself
         made.apply()
         made.wait_loaded()
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+def pipeline(stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
+    """The airline on PostgreSQL."""
+    yield from airline(Pipeline(stack, tmp_path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.change import Change, Operation, Record, SnapshotNotice, TransactionEnd
-from sync.mapping.lock import Lock, LockColumn, LockTable, SourceLock
+from sync.mapping.lock import ForeignKey, Lock, LockColumn, LockTable, SourceLock
 from sync.mapping.model import Mapping
 
 TEXT = """Booking {{ pnr }} by {{ customer.full_name }}, {{ customer.tier_cd }}, for {{ total_amt }}.
@@ -28,7 +28,7 @@ KEYS = {
 }
 
 
-def mapping(**changes: Any) -> Mapping:
+def mapping(connector: str = "postgres", **changes: Any) -> Mapping:
     """The mapping; keyword arguments replace parts of its ``booking`` document."""
     columns: dict[str, dict[str, dict[str, Any]]] = {
         name: {column: {} for column in types} for name, types in TYPES.items()
@@ -57,19 +57,24 @@ def mapping(**changes: Any) -> Mapping:
         {
             "version": 1,
             "name": "airline",
-            "source": {"connector": "postgres", "url": "${AIRLINE_URL}", "schema": "public"},
+            "source": {"connector": connector, "url": "${AIRLINE_URL}", "schema": "public"},
             "tables": {name: {"key": list(KEYS[name]), "columns": columns[name]} for name in TYPES},
             "documents": {"booking": booking},
         }
     )
 
 
-def lock() -> Lock:
+def lock(connector: str = "postgres", **foreign_keys: tuple[ForeignKey, ...]) -> Lock:
+    """The lock; keyword arguments are the tables' foreign keys."""
     tables = {
-        f"public.{name}": LockTable(key=KEYS[name], columns={c: LockColumn(type=t) for c, t in types.items()})
+        f"public.{name}": LockTable(
+            key=KEYS[name],
+            columns={c: LockColumn(type=t) for c, t in types.items()},
+            foreign_keys=foreign_keys.get(name, ()),
+        )
         for name, types in TYPES.items()
     }
-    return Lock(sources={"airline": SourceLock(connector="postgres", tables=tables)})
+    return Lock(sources={"airline": SourceLock(connector=connector, tables=tables)})
 
 
 class Log:

@@ -97,15 +97,45 @@ class Process:
         return self.log.read_text(errors="replace")
 
 
+BOOKING_TEXT = """
+with leg as (
+  select t.booking_id, string_agg(
+    'Leg ' || t.seq_no || ': flight ' || coalesce(f.flight_no, 'not recorded')
+    || ' from ' || coalesce(f.origin, 'not recorded') || ' to ' || coalesce(f.dest, 'not recorded') || E',\n'
+    || coalesce(to_char(f.std at time zone 'UTC', 'FMDD FMMonth YYYY, HH24:MI') || ' UTC', 'not recorded') || ', '
+    || coalesce(to_char(f.dist_nm, 'FM999,999') || ' nautical miles', 'not recorded') || ', '
+    || case t.fare_cd when 'Y' then 'economy' when 'J' then 'business' when 'F' then 'first' end || E' class,\n'
+    || 'checked baggage ' || coalesce(trim(trailing '.' from to_char(t.bag_wt, 'FM999,990.0')) || ' kg', 'none')
+    || '. Status: ' || coalesce(case f.status_cd when 'ON' then 'on time' when 'OFF' then 'off block'
+         when 'DL' then 'delayed' when 'CX' then 'cancelled' end, 'not recorded') || '.',
+    E'\n' order by t.seq_no) as legs
+  from tickets t left join flights f using (flight_id) group by t.booking_id)
+select b.booking_id::text, 'Booking ' || b.pnr || E'\n'
+  || 'Booking ' || b.pnr || ' was made on '
+  || to_char(b.booked_at at time zone 'UTC', 'FMDD FMMonth YYYY, HH24:MI') || ' UTC by '
+  || coalesce(left(c.full_name, 1) || '.', 'not recorded') || E',\na '
+  || coalesce(case c.tier_cd when 'B' then 'Blue' when 'S' then 'Silver' when 'G' then 'Gold' end, 'not recorded')
+  || ' member, for ' || to_char(b.total_amt / 100.0, 'FM999,999,990.00') || ' EUR.'
+  || coalesce(E'\n' || leg.legs, '')
+from bookings b left join customers c using (customer_id) left join leg using (booking_id)
+"""
+
+
 class Pipeline:
-    """One database with one applied mapping, one state, and workers to start, kill and start again."""
+    """One database with one applied mapping, one state, and workers to start, kill and start again.
+
+    The database is PostgreSQL's; `tests.support.pipeline_mariadb` has MariaDB's.
+    """
+
+    kind = "postgres"
+    booking_text = BOOKING_TEXT
 
     def __init__(self, stack: Stack, directory: Path, *, state_url: str | None = None, mapping: str = "") -> None:
         self.stack, self.directory = stack, directory
         self.name = f"t{uuid4().hex[:8]}"
         self.mapping_text = (mapping or MAPPING.read_text()).replace("name: airline", f"name: {self.name}", 1)
         self.is_airline = "customers:" in self.mapping_text
-        self.admin_url = stack.env["POSTGRES_URL"]
+        self.admin_url = self.server()
         self.url = self.admin_url.rsplit("/", 1)[0] + "/" + self.name
         self.env = {
             **{k: v for k, v in os.environ.items() if not k.startswith("HEADRACE_")},
@@ -118,14 +148,45 @@ class Pipeline:
         self.workers: list[Process] = []
         self.file = directory / f"{self.name}.yml"
 
-    # -- setting up ------------------------------------------------------------------------------
+    # -- the source database ---------------------------------------------------------------------
+
+    def server(self) -> str:
+        return self.stack.env["POSTGRES_URL"]
 
     def create_database(self) -> None:
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
             connection.execute(f'create database "{self.name}"')
 
+    def drop_database(self) -> None:
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(f'drop database if exists "{self.name}" with (force)')
+
     def load_airline(self, sizes: airline.Sizes) -> None:
         airline.ensure(self.url, sizes)
+
+    def lock(self) -> str:
+        """The airline's lock, as `headrace init` would write it for this database."""
+        return MAPPING.with_suffix(".lock").read_text().replace("  airline:", f"  {self.name}:")
+
+    @contextmanager
+    def database(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection in which every statement commits, unless a transaction is opened."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            yield connection
+
+    def sql(self, text: str) -> None:
+        with self.database() as connection:
+            connection.execute(text)
+
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        with self.database() as connection:
+            return connection.execute(text).fetchall()
+
+    def emit(self, token: str) -> None:
+        """A marker into the database's log."""
+        Postgres(self.url, "public").emit(token)
+
+    # -- setting up ------------------------------------------------------------------------------
 
     def apply(self) -> None:
         # Each pipeline has collections of its own, so that those of one session do not meet.
@@ -135,8 +196,7 @@ class Pipeline:
         # SQL knows no tokens: one chunk a document makes the texts comparable, object for object.
         self.file.write_text(text.replace("max_tokens: 300", "max_tokens: 5000"))
         if self.is_airline:
-            lock = MAPPING.with_suffix(".lock").read_text()
-            self.file.with_suffix(".lock").write_text(lock.replace("  airline:", f"  {self.name}:"))
+            self.file.with_suffix(".lock").write_text(self.lock())
         self.command("apply", str(self.file), "--auto-approve")
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -168,20 +228,9 @@ class Pipeline:
         self.state.close()
         if self.file.exists():
             self.command("remove", self.name, "--collections", "--yes", check=False)
-        with psycopg.connect(self.admin_url, autocommit=True) as connection:
-            connection.execute(f'drop database if exists "{self.name}" with (force)')
+        self.drop_database()
 
     # -- using it --------------------------------------------------------------------------------
-
-    @contextmanager
-    def database(self) -> Iterator[psycopg.Connection[Any]]:
-        """A connection in which every statement commits, unless a transaction is opened."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            yield connection
-
-    def sql(self, text: str) -> None:
-        with self.database() as connection:
-            connection.execute(text)
 
     @cached_property
     def state(self) -> State:
@@ -191,7 +240,7 @@ class Pipeline:
         """As `headrace wait`, without starting a process for it: everything committed so far is searchable."""
         with self.state.read() as connection:
             registered = load(connection, self.name)
-        markers = visible.Markers(self.state, registered, lambda _, token: Postgres(self.url, "public").emit(token))
+        markers = visible.Markers(self.state, registered, lambda _, token: self.emit(token))
         found = visible.wait(self.state, registered, markers, timeout)
         if not found.yes:
             said = self.workers[-1].text()[-2000:] if self.workers else ""
@@ -243,8 +292,7 @@ class Pipeline:
 
     def rendered_by_sql(self) -> dict[tuple[str, int], str]:
         """The same, rendered by the database from its rows: nothing of Headrace's own code takes part."""
-        with self.database() as connection:
-            return {(key, 0): text for key, text in connection.execute(BOOKING_TEXT)}
+        return {(key, 0): text for key, text in self.query(self.booking_text)}
 
     def assert_equal(self) -> None:
         found, wanted = self.objects(), self.rendered_by_sql()
@@ -256,27 +304,3 @@ class Pipeline:
 
     def equals(self) -> bool:
         return self.objects() == self.rendered_by_sql()
-
-
-BOOKING_TEXT = """
-with leg as (
-  select t.booking_id, string_agg(
-    'Leg ' || t.seq_no || ': flight ' || coalesce(f.flight_no, 'not recorded')
-    || ' from ' || coalesce(f.origin, 'not recorded') || ' to ' || coalesce(f.dest, 'not recorded') || E',\n'
-    || coalesce(to_char(f.std at time zone 'UTC', 'FMDD FMMonth YYYY, HH24:MI') || ' UTC', 'not recorded') || ', '
-    || coalesce(to_char(f.dist_nm, 'FM999,999') || ' nautical miles', 'not recorded') || ', '
-    || case t.fare_cd when 'Y' then 'economy' when 'J' then 'business' when 'F' then 'first' end || E' class,\n'
-    || 'checked baggage ' || coalesce(trim(trailing '.' from to_char(t.bag_wt, 'FM999,990.0')) || ' kg', 'none')
-    || '. Status: ' || coalesce(case f.status_cd when 'ON' then 'on time' when 'OFF' then 'off block'
-         when 'DL' then 'delayed' when 'CX' then 'cancelled' end, 'not recorded') || '.',
-    E'\n' order by t.seq_no) as legs
-  from tickets t left join flights f using (flight_id) group by t.booking_id)
-select b.booking_id::text, 'Booking ' || b.pnr || E'\n'
-  || 'Booking ' || b.pnr || ' was made on '
-  || to_char(b.booked_at at time zone 'UTC', 'FMDD FMMonth YYYY, HH24:MI') || ' UTC by '
-  || coalesce(left(c.full_name, 1) || '.', 'not recorded') || E',\na '
-  || coalesce(case c.tier_cd when 'B' then 'Blue' when 'S' then 'Silver' when 'G' then 'Gold' end, 'not recorded')
-  || ' member, for ' || to_char(b.total_amt / 100.0, 'FM999,999,990.00') || ' EUR.'
-  || coalesce(E'\n' || leg.legs, '')
-from bookings b left join customers c using (customer_id) left join leg using (booking_id)
-"""

@@ -15,6 +15,7 @@ from sync.embed.base import Model
 from sync.mapping.assemble import MemoryRows, assemble
 from sync.mapping.build import Builder
 from sync.mapping.image import image
+from sync.mapping.lock import Lock
 from sync.mapping.model import Mapping
 from sync.state.database import State
 from sync.state.registry import DOCUMENT, LEDGER, register
@@ -44,12 +45,14 @@ class CountingEmbedder:
 class World:
     """One mapping registered in a fresh state: SQLite, or ``state_url``."""
 
-    def __init__(self, directory: Path, made: Mapping | None = None, state_url: str = "") -> None:
+    def __init__(
+        self, directory: Path, made: Mapping | None = None, state_url: str = "", locked: Lock | None = None
+    ) -> None:
         self.mapping = made or mapping()
         self.state = State(state_url or f"sqlite:///{directory}/state.db")
         with self.state.write() as connection:
             self.registered = register(
-                connection, self.mapping, lock(), {"airline": ("headrace.airline.airline", "id")}
+                connection, self.mapping, locked or lock(), {"airline": ("headrace.airline.airline", "id")}
             )
         self.log = Log()
         self.store, self.embedder = FakeStore(), CountingEmbedder()

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from sync.apply.cascades import Cascade, cascades, follow, renamed
+from sync.apply.cascades import Effect, Plan, follow, renamed
+from sync.mapping.cascades import Cascade, cascades
 from sync.mapping.image import Image, join_value
 from sync.mapping.lock import ForeignKey, Lock, LockColumn, LockTable, SourceLock
-from sync.mapping.model import Mapping
+from sync.mapping.model import Column, Mapping
+from sync.mapping.plan import plan
 from sync.mapping.tables import table_plans
 
 COLUMNS = {"boxes": ["id"], "items": ["id", "box"], "notes": ["id", "item"], "people": ["id", "boss"]}
@@ -31,7 +34,11 @@ def made(connector: str = "mariadb", rules: dict[str, str] | None = None, left_o
         for table, columns in COLUMNS.items()
     }
     lock = Lock(sources={"shop": SourceLock(connector=connector, tables=locked)})
-    mapping = Mapping.model_validate(
+    return lock, table_plans(mapping_of(connector, left_out), lock)
+
+
+def mapping_of(connector: str, left_out: str = "") -> Mapping:
+    return Mapping.model_validate(
         {
             "version": 1,
             "name": "shop",
@@ -43,23 +50,40 @@ def made(connector: str = "mariadb", rules: dict[str, str] | None = None, left_o
             "documents": {"d": {"root": "boxes"}},
         }
     )
-    return lock, table_plans(mapping, lock)
 
 
 class Stored:
-    def __init__(self, tables: Any, **rows: list[Image]) -> None:
-        self.tables, self.rows, self.asked = tables, rows, 0
+    """Rows as they now stand: what follows is carried out before more is looked for. Two rows are a page."""
 
-    def find(self, table: str, columns: tuple[str, ...], values: Collection[str]) -> list[tuple[str, Image]]:
+    def __init__(self, tables: Any, **rows: list[Image]) -> None:
+        self.tables, self.asked = tables, 0
+        self.rows = {(table, str(row["id"])): row for table, found in rows.items() for row in found}
+
+    def find(
+        self, table: str, columns: tuple[str, ...], values: Collection[str], after: str
+    ) -> tuple[list[tuple[str, Image]], str | None]:
         self.asked += 1
         plan = self.tables[table]
-        return [(str(r["id"]), r) for r in self.rows.get(table, []) if join_value(plan, columns, r) in values]
+        found = sorted((key, row) for (name, key), row in self.rows.items() if name == table and key > after)
+        page = [(key, row) for key, row in found if join_value(plan, columns, row) in values][:2]
+        return page, page[-1][0] if len(page) == 2 else None
+
+    def follow(self, hanging: Plan, *changed: tuple[str, Image, Image | None]) -> list[Effect]:
+        effects = []
+        for table, old, new in changed:
+            self.rows.pop((table, str(old["id"])), None)
+            for effect in follow(hanging, self.tables, (table, old, new), self.find):
+                del self.rows[effect.table, effect.key]
+                if effect.new is not None:
+                    self.rows[effect.table, str(effect.new["id"])] = effect.new
+                effects.append(effect)
+        return effects
 
 
 def effects(*changed: tuple[str, Image, Image | None], rules: dict[str, str] | None = None, **rows: Any) -> list[Any]:
     lock, tables = made(rules=rules)
     stored = Stored(tables, **rows)
-    return [(e.table, e.key, e.new) for e in follow(cascades(lock, tables), tables, changed, stored.find)]
+    return [(e.table, e.key, e.new) for e in stored.follow(cascades(lock, tables), *changed)]
 
 
 def test_the_plan_names_what_hangs_on_each_table() -> None:
@@ -107,7 +131,7 @@ def test_a_cycle_ends() -> None:
     people = [{"id": 1, "boss": 2}, {"id": 2, "boss": 1}, {"id": 3, "boss": 2}]
     found = effects(("people", people[0], None), people=people)
     assert found[0] == ("people", "2", None)
-    assert sorted(key for _, key, _ in found) == ["1", "2", "3"]
+    assert sorted(key for _, key, _ in found) == ["2", "3"]
 
 
 def test_a_row_that_two_parents_take_is_taken_once() -> None:
@@ -117,17 +141,45 @@ def test_a_row_that_two_parents_take_is_taken_once() -> None:
 
 def test_a_changed_key_is_followed_by_the_rows_that_hold_it() -> None:
     _, tables = made()
-    stored = Stored(tables, items=[{"id": 10, "box": 1}, {"id": 11, "box": 3}])
+    items = [{"id": 10, "box": 1}, {"id": 11, "box": 3}]
     plan = {"boxes": (Cascade("boxes", ("id",), "items", ("box",), "cascade", "cascade"),)}
-    (effect,) = follow(plan, tables, [("boxes", {"id": 1}, {"id": 2})], stored.find)
+    (effect,) = Stored(tables, items=items).follow(plan, ("boxes", {"id": 1}, {"id": 2}))
     assert (effect.new, renamed(tables, effect)) == ({"id": 10, "box": 2}, "10")
     plan = {"boxes": (Cascade("boxes", ("id",), "items", ("box",), "cascade", "set null"),)}
-    (effect,) = follow(plan, tables, [("boxes", {"id": 1}, {"id": 2})], stored.find)
+    (effect,) = Stored(tables, items=items).follow(plan, ("boxes", {"id": 1}, {"id": 2}))
     assert effect.new == {"id": 10, "box": None}
 
 
 def test_a_null_reference_joins_nothing_and_is_not_asked_for() -> None:
     lock, tables = made()
     stored = Stored(tables, items=[{"id": 10, "box": None}])
-    assert follow(cascades(lock, tables), tables, [("boxes", {"id": None}, None)], stored.find) == []
+    assert stored.follow(cascades(lock, tables), ("boxes", {"id": None}, None)) == []
     assert stored.asked == 0
+
+
+def test_more_children_than_a_page_holds_are_all_found_with_theirs() -> None:
+    items = [{"id": number, "box": 1} for number in range(10, 17)]
+    notes = [{"id": 100 + number, "item": item["id"]} for number, item in enumerate(items)]
+    found = effects(("boxes", {"id": 1}, None), items=items, notes=notes)
+    assert {key for table, key, new in found if table == "items" and new is None} == {str(i["id"]) for i in items}
+    assert {key for table, key, new in found if table == "notes" and new is None} == {str(n["id"]) for n in notes}
+    assert len(found) == 14
+
+
+def test_values_that_only_the_mapping_takes_for_equal_are_not_the_foreign_keys() -> None:
+    """`normalise` is how documents join; the database compares what it holds."""
+    lock, tables = made()
+    tables["items"].columns["box"] = replace(
+        tables["items"].columns["box"], kind="text", column=Column(normalise=["upper"])
+    )
+    stored = Stored(tables, items=[{"id": 10, "box": "A"}, {"id": 11, "box": "a"}])
+    found = stored.follow(cascades(lock, tables), ("boxes", {"id": "a"}, None))
+    assert [effect.key for effect in found] == ["11"]
+
+
+def test_the_plan_has_a_version_of_its_own_for_every_rule() -> None:
+    versions = set()
+    for rules in ({"items": "cascade"}, {"items": "set null"}, {"items": "restrict", "notes": "no action"}):
+        lock, _ = made(rules=rules)
+        versions.add(plan(mapping_of("mariadb"), lock).version)
+    assert len(versions) == 3

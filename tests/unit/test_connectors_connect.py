@@ -242,3 +242,22 @@ def test_a_missing_plugin_is_named_beside_the_nearest_one(server: Server, connec
 @pytest.mark.parametrize(("trace", "reason"), [("", "it gives no reason"), ("a.b.C: x", "x"), ("plain", "plain")])
 def test_a_reason_is_found_in_any_trace(trace: str, reason: str) -> None:
     assert Status("RUNNING", "", (Task(0, "FAILED", trace),)).reason == reason
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "but this is no longer available on the server. Reconfigure the connector",
+        "Could not find GTID state requested by slave in any binlog files. Probably the slave state is too old and"
+        " required binlog files have been purged. Error code: 1236; SQLSTATE: HY000.",
+        "Error: connecting slave requested to start from GTID 0-1-100, which is not in the master's binlog",
+        "Encountered change event for table shop.item whose schema isn't known to this connector",
+        "Error processing row in item, internal schema size 9, but row size 3 , restart connector with schema recovery",
+    ],
+)
+def test_what_can_only_be_read_again_is_told_from_other_failures(said: str) -> None:
+    trace = f"org.apache.kafka.connect.errors.ConnectException: x\nCaused by: io.debezium.DebeziumException: {said}\n"
+    assert Status("RUNNING", "", (Task(0, "FAILED", trace),)).lost
+    assert Status("RUNNING", "", (Task(0, "RUNNING", ""),)).lost is None
+    other = "log event entry exceeded max_allowed_packet. Error code: 1236; SQLSTATE: HY000."
+    assert Status("RUNNING", "", (Task(0, "FAILED", other),)).lost is None

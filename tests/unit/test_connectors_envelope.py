@@ -230,7 +230,18 @@ def test_ddl_of_mariadb_names_its_tables() -> None:
         "tableChanges": [{"type": "ALTER", "id": '"shop"."item"'}],
     }
     found = decode(None, json.dumps(body).encode(), None, 3)
-    assert found == SchemaChange(3, 1700000000000000, "alter table item add x int", ("shop.item",))
+    assert found == SchemaChange(3, 1700000000000000, "alter table item add x int", ("shop.item",), "ALTER")
+
+
+def test_ddl_of_a_table_that_the_connector_did_not_know_names_it_too() -> None:
+    body = {
+        "source": {"ts_ms": 1700000000000, "db": "shop", "table": "box_old,box", "snapshot": None},
+        "databaseName": "shop",
+        "ddl": "rename table another to box",
+        "tableChanges": [],
+    }
+    found = decode(None, json.dumps(body).encode(), None, 3)
+    assert found == SchemaChange(3, 1700000000000000, "rename table another to box", ("shop.box_old", "shop.box"))
 
 
 def test_a_transaction_name_with_a_gtid_stays_whole() -> None:

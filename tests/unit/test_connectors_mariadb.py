@@ -110,7 +110,7 @@ def test_both_kinds_open_with_their_own_connector() -> None:
 
 
 def test_the_database_of_the_url_is_the_schema_unless_the_mapping_names_one() -> None:
-    assert MariaDB(URL).schema == MariaDB(URL, "public").schema == "shop"
+    assert MariaDB(URL).schema == "shop"
     assert MariaDB(URL, "stock").schema == "stock"
 
 

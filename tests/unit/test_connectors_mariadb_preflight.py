@@ -13,6 +13,7 @@ from connectors.mariadb.preflight_table import check_table
 from connectors.mariadb.problems import MARIADB_PROBLEMS
 from connectors.mariadb.tables import CatalogueColumn, CatalogueKey, CatalogueTable
 from connectors.problem import PROBLEMS, Problem
+from sync.mapping.lock import ForeignKey
 
 GOOD = {
     "version": "10.11.6-MariaDB-log",
@@ -50,6 +51,17 @@ def codes(problems: Any) -> list[tuple[str, str]]:
 
 
 def found(there: CatalogueTable, mapped: CapturedTable = MAPPED, *, zero_dates: bool = False) -> list[tuple[str, str]]:
+    known = tuple(
+        ForeignKey(
+            columns=each.columns,
+            table=each.table,
+            references=each.references,
+            on_delete=each.on_delete,
+            on_update=each.on_update,
+        )
+        for each in there.foreign_keys
+    )
+    mapped = replace(mapped, foreign_keys=known)
     return codes(check_table(mapped, there, [mapped, PARENT], zero_dates=zero_dates))
 
 
@@ -129,6 +141,20 @@ def test_only_texts_can_be_masked() -> None:
 )
 def test_a_cascade_that_cannot_be_carried_out_here_is_named(foreign: CatalogueKey, expected: list[Any]) -> None:
     assert found(table(foreign_keys=[foreign])) == expected
+
+
+def test_a_rule_that_the_lock_does_not_know_is_an_error_and_so_is_one_that_the_database_does_not() -> None:
+    there = table(foreign_keys=[key("cascade")])
+    locked = ForeignKey(columns=("box",), table="shop.box", references=("id",), on_delete="cascade")
+    for foreign_keys, expected in (
+        ((locked,), []),
+        ((), [("M235", "error")]),
+        ((locked.model_copy(update={"on_delete": "set null"}),), [("M235", "error")]),
+    ):
+        mapped = replace(MAPPED, foreign_keys=foreign_keys)
+        assert codes(check_table(mapped, there, [mapped, PARENT], zero_dates=False)) == expected
+    mapped = replace(MAPPED, foreign_keys=(locked,))
+    assert codes(check_table(mapped, table(), [mapped, PARENT], zero_dates=False)) == [("M235", "error")]
 
 
 def rights(*lines: str, database: str = "shop") -> list[str]:

@@ -1,0 +1,67 @@
+"""MariaDB's binary log no longer continues where it was read to: everything is read again by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select
+
+from connectors.connect import Connect
+from sync.state.registry import SOURCE
+from tests.faults.test_gaps import change_unseen, epoch, mended
+from tests.stack.conftest import airline
+from tests.support.pipeline import Pipeline, wait_until
+from tests.support.pipeline_mariadb import MariaDBPipeline
+
+if TYPE_CHECKING:
+    from tests.support.stack import Stack
+
+
+@pytest.fixture
+def pipeline(stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
+    yield from airline(MariaDBPipeline(stack, tmp_path), "reset master")  # numbers are small then
+
+
+def test_a_log_that_was_purged_or_began_anew_is_read_again(pipeline: Pipeline) -> None:
+    before, connector = epoch(pipeline), f"headrace-{pipeline.name}-{pipeline.name}"
+    with Connect(pipeline.env["HEADRACE_CONNECT_URL"]) as connect:
+        connect.stop(connector)
+        change_unseen(pipeline)
+        pipeline.sql("flush binary logs")
+        purge(pipeline)
+        connect.resume(connector)
+    mended(pipeline, before)
+
+    wait_until("a look at the log", lambda: marks(pipeline) is not None)
+    before = epoch(pipeline)
+    with Connect(pipeline.env["HEADRACE_CONNECT_URL"]) as connect:
+        connect.stop(connector)
+        change_unseen(pipeline)
+        (position,) = pipeline.query("select @@global.gtid_binlog_pos")[0]
+        pipeline.sql("reset master")
+        # The log that began anew has soon more transactions than the old one had, numbered alike.
+        more = int(position.rpartition("-")[2]) + 50
+        pipeline.sql("; ".join(f"update flights set gate = {number} where flight_id = 1" for number in range(more)))
+        connect.resume(connector)
+    mended(pipeline, before)
+
+
+def purge(pipeline: Pipeline) -> None:
+    """The connector's server thread may hold the file for a moment after it has gone."""
+    newest = pipeline.query("show master status")[0][0]
+
+    def purged() -> bool:
+        pipeline.sql(f"purge binary logs to '{newest}'")
+        return [row[0] for row in pipeline.query("show binary logs")] == [newest]
+
+    wait_until("the binary logs to be purged", purged)
+
+
+def marks(pipeline: Pipeline) -> dict[str, int] | None:
+    with pipeline.state.read() as connection:
+        kept = connection.execute(select(SOURCE.c.log_marks).where(SOURCE.c.mapping == pipeline.name)).scalar_one()
+    return json.loads(kept) if kept else None
