@@ -15,13 +15,12 @@ from typing import Any
 from connectors import signals
 from connectors.connect import Connect
 from connectors.names import Names
-from sync.errors import ConnectRefused
+from sync.errors import ConnectUnreachable
 from sync.settings import Settings
 
 # Debezium's keys in a connector's offset.
 _WHICH, _ID = "incremental_snapshot_collections", "incremental_snapshot_correlation_id"
 _LAST, _END = "incremental_snapshot_primary_key", "incremental_snapshot_maximum_key"
-RUNNING_WITHIN = 60.0  # seconds
 
 
 def begin(settings: Settings, names: Names, identity: str, tables: Sequence[str], condition: str | None) -> None:
@@ -32,21 +31,17 @@ def begin(settings: Settings, names: Names, identity: str, tables: Sequence[str]
     """
     signals.forget(settings.kafka, names)
     with Connect(settings.connect_url, patience=5.0) as connect:
-        if connect.config(names.connector) is None:
-            raise ConnectRefused(
-                f"there is no connector {names.connector}",
-                advice="`headrace apply` the mapping: it makes its connector.",
-            )
+        if connect.config(names.connector) is None:  # while it starts, it knows none of its connectors
+            raise ConnectUnreachable(f"Kafka Connect knows no connector {names.connector}")
         try:
             connect.stop(names.connector)
             noted = connect.offsets(names.connector)
             if not noted:
-                raise ConnectRefused(f"connector {names.connector} has not read anything so far")
+                raise ConnectUnreachable(f"Kafka Connect knows no offsets of connector {names.connector}")
             if any(each["offset"].get(_ID) != identity for each in noted):
                 connect.alter_offsets(names.connector, [_asking(each, identity, tables, condition) for each in noted])
         finally:
             connect.resume(names.connector)
-        connect.wait_running(names.connector, RUNNING_WITHIN)
 
 
 def go_on(settings: Settings, names: Names) -> None:

@@ -15,7 +15,7 @@ from connectors import incremental, signals
 from connectors.names import Names, names
 from connectors.registration import source_database
 from sync.apply.snapshots import Snapshot
-from sync.errors import ConnectorFailed, ConnectRefused, HeadraceError
+from sync.errors import ConnectRefused, HeadraceError
 from sync.settings import Settings
 from sync.state.backfills import Backfill, claim, ended, find, under_way
 from sync.state.database import State
@@ -83,18 +83,26 @@ class Backfills:
     def look(self, now: float) -> None:
         """One look at every backfill. Raises HeadraceError of what does not answer."""
         with self._state.read() as connection:
-            current = under_way(connection)
-            sources = {row.id: row for row in connection.execute(select(SOURCE))} if current else {}
+            noted = under_way(connection)
+            sources = {row.id: row for row in connection.execute(select(SOURCE))} if noted else {}
+            current = [each for each in noted if each.source_id in sources]
             for backfill in current:
                 if backfill.id not in self._seen:
                     source = sources[backfill.source_id]
                     self._seen[backfill.id] = Seen(backfill, source.name, load(connection, source.mapping))
         for backfill in current:
             source = sources[backfill.source_id]
+            if source.snapshot_due:  # the connector is being stopped and started by others: all is read anyway
+                continue
             self._seen[backfill.id].backfill = backfill
             self._follow(self._seen[backfill.id], Snapshot.from_json(source.snapshot), source.offset_, now)
         for identity in self._seen.keys() - {each.id for each in current}:
-            self._clear(self._seen[identity])
+            try:
+                self._clear(self._seen[identity])
+            except HeadraceError as exc:
+                if exc.retry:
+                    raise
+                log.debug("backfills: %s", exc)  # its mapping was removed, and its topics with it
             del self._seen[identity]
 
     def _follow(self, seen: Seen, snapshot: Snapshot, offset: int, now: float) -> None:
@@ -119,7 +127,7 @@ class Backfills:
         names = list(dict.fromkeys(tables[name].database_name for name in backfill.tables))
         try:
             incremental.begin(self._settings, seen.names, backfill.id, names, backfill.condition)
-        except (ConnectRefused, ConnectorFailed) as exc:
+        except ConnectRefused as exc:
             with self._state.write() as connection:
                 ended(connection, [backfill.id], f"failed: {exc}")
 

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, update
 
 from connectors.change import Broken, Change, SnapshotNotice, Truncate
 from sync.errors import BackfillRefused
-from sync.state.backfills import Backfill, ask, find, stopping
+from sync.state.backfills import Backfill, ask, claim, find, stopping
 from sync.state.documents import Priority
 from sync.state.registry import DEAD_LETTER, ROW
 from tests.support.airline import BOOKING, CUSTOMER, FLIGHT, TICKET, first_rows
@@ -390,3 +390,31 @@ def test_the_row_of_a_ticket_is_named_by_its_whole_key(world: World, rows: Rows)
     world.log.commit(("tickets", "u", TICKET), ("customers", "u", CUSTOMER))
     world.settle()
     assert standing(world) == []
+
+
+def test_one_worker_alone_tells_the_connector_until_its_lease_is_over(world: World, rows: Rows) -> None:
+    asked = Asked(world, "bookings")
+
+    def claims(lease: float) -> bool:
+        with world.state.write() as connection:
+            return claim(connection, asked.identity, lease)
+
+    assert claims(60.0)
+    assert not claims(60.0)
+    assert claims(0.0)
+    asked.begin()
+    world.apply()
+    assert not claims(0.0)
+
+
+def test_the_tail_of_one_that_has_ended_begins_nothing(world: World, rows: Rows) -> None:
+    """After a crash the connector goes on where its offsets say, which may be before the end."""
+    asked = Asked(world, "bookings")
+    asked.whole(rows)
+    asked.begin()
+    asked.show("bookings", BOOKING)
+    asked.scanned("bookings")
+    asked.notice("COMPLETED")
+    world.settle()
+    assert stored(world, "bookings") == ["7", "8"]
+    assert asked.state.rows == 2
