@@ -38,7 +38,6 @@ class Member:
     """A worker that lives, and how many buckets it has."""
 
     name: str
-    started_at: float
     buckets: int
 
 
@@ -165,7 +164,7 @@ def members(connection: Connection) -> list[Member]:
         return []
     count = func.count(BUCKET.c.number)
     found = connection.execute(
-        select(WORKER.c.name, WORKER.c.started_at, count)
+        select(WORKER.c.name, count)
         .outerjoin(BUCKET, BUCKET.c.owner == WORKER.c.id)
         .where(WORKER.c.expires_at > _NOW)
         .group_by(WORKER.c.id)

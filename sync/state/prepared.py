@@ -93,7 +93,10 @@ class Prepared:
         simple = self._pick is not None and not self._fixed
         bound = list(map(self._pick, parameters)) if simple and self._pick else [self._bound(one) for one in parameters]
         cursor = connection.connection.cursor()
-        cursor.executemany(self.sql, bound)
+        if len(bound) == 1:  # a server's driver makes more ado about many
+            cursor.execute(self.sql, bound[0])
+        else:
+            cursor.executemany(self.sql, bound)
         cursor.close()
 
     def _bound(self, parameters: Parameters) -> Any:
