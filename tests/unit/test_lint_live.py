@@ -96,6 +96,17 @@ def test_a_foreign_key_that_came_or_went_is_told() -> None:
     assert [s.split()[1] for s in said(live(flights=now))] == ["M206"]
 
 
+def test_another_rule_of_a_foreign_key_is_told_and_another_word_for_none_is_not() -> None:
+    def flights(**rules: str) -> LockTable:
+        key = ForeignKey(columns=("dest",), table="airports", references=("code",), **rules)
+        return TABLES["public.flights"].model_copy(update={"foreign_keys": (key,)})
+
+    loaded = load("airline.yml", TEXT, lock=live(flights=flights()))
+    assert drift(loaded, live(flights=flights(on_delete="restrict", on_update="restrict"))) == []
+    (finding,) = drift(loaded, live(flights=flights(on_update="cascade")))
+    assert finding.code == "M206"
+
+
 def test_a_mapped_column_that_the_lock_does_not_know_yet_is_told() -> None:
     loaded = load("airline.yml", TEXT, lock=live(flights=without("flights", "dist_nm")))
     assert [str(f).split()[1] for f in drift(loaded, LOCK)] == ["M208"]
