@@ -16,7 +16,7 @@ from sync.write.objects import vector_hash
 from sync.write.rests import Rests
 
 if TYPE_CHECKING:
-    from sync.write.stage import Draft
+    from sync.write.draft import Draft
 
 EMBEDDER = "embedder"
 HARMLESS = "Booking 7"  # a text that an embedder which is well takes

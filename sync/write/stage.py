@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -28,15 +27,15 @@ from sync.errors import (
     WeaviateRefused,
     WeaviateUnreachable,
 )
-from sync.mapping.build import Built
 from sync.state.database import State
 from sync.state.documents import Documents, Owed, Settled
 from sync.state.registry import Registered
 from sync.write.book import Book
+from sync.write.draft import Draft, as_written, by_type, digest
 from sync.write.embedding import Embedding
 from sync.write.gather import Gathering, Kind, gather
 from sync.write.holding import All, Holding
-from sync.write.objects import content_hash, object_id, properties
+from sync.write.objects import content_hash, properties
 from sync.write.queue import Queue
 from sync.write.rests import Rests
 from sync.write.store import Store
@@ -49,27 +48,6 @@ DOUBT_AFTER_LOSS = 2.0  # the same where the connection was closed on us, or our
 BATCH_BYTES = 8_000_000
 STATE_AGAIN = 0.5  # seconds after which a state that is away is told again what is in doubt
 LOOK_ANYWAY = 0.5  # seconds after which a lane looks though nobody called it
-
-
-@dataclass
-class Draft:
-    """A document between build and confirmation."""
-
-    owed: Owed
-    kind: Kind
-    built: Built | None
-    vectors: list[bytes] = field(default_factory=list)
-    new: list[tuple[int, str, bytes]] = field(default_factory=list)
-    embedded: int = 0
-    digest: str = ""
-
-    @property
-    def chunks(self) -> int:
-        return len(self.built.chunks) if self.built else 0
-
-    def ids(self, start: int, stop: int) -> list[UUID]:
-        mapping, name = self.kind.registered.name, self.kind.kind.name
-        return [object_id(mapping, name, self.owed.key, number) for number in range(start, stop)]
 
 
 class Stage:
@@ -187,8 +165,8 @@ class Stage:
             except BuildError as exc:
                 parked.append((owed, f"{exc} {exc.advice}".strip()))
                 continue
-            draft.digest = _digest(draft)
-            if draft.built is not None and _as_written(draft):
+            draft.digest = digest(draft)
+            if draft.built is not None and as_written(draft):
                 unchanged.append(Settled(owed, "unchanged", draft.chunks, draft.digest))
                 continue
             drafts.append(draft)
@@ -223,7 +201,7 @@ class Stage:
         parked: list[tuple[Owed, str]] = []
         well = True
         try:
-            for type_id, group in _by_type(drafts).items():
+            for type_id, group in by_type(drafts).items():
                 try:
                     well = self._deliver_or_rest(gathering, type_id, group, settled, parked) and well
                 except OutcomeUnknown as exc:
@@ -283,7 +261,7 @@ class Stage:
                 kept.append(draft)
         self._prune(kept)
         unread = self._read_back([draft for draft in kept if draft.owed.doubtful])
-        settled += [_settled(draft) for draft in kept if draft.owed.id not in unread]
+        settled += [as_settled(draft) for draft in kept if draft.owed.id not in unread]
 
     def _put(self, gathering: Gathering, drafts: Sequence[Draft]) -> dict[UUID, str]:
         now = datetime.now(UTC)
@@ -376,32 +354,3 @@ class Stage:
                 self.queue.wake()
                 return
             pause = min(1.0, pause * 2)
-
-
-def _by_type(drafts: Sequence[Draft]) -> dict[int, list[Draft]]:
-    groups: dict[int, list[Draft]] = {}
-    for draft in drafts:
-        groups.setdefault(draft.owed.type_id, []).append(draft)
-    return groups
-
-
-def _digest(draft: Draft) -> str:
-    """What a written document is compared by: any change of the mapping makes it another."""
-    return f"{draft.kind.registered.plan.version}:{draft.built.digest}" if draft.built else ""
-
-
-def _as_written(draft: Draft) -> bool:
-    owed = draft.owed
-    return owed.digest == draft.digest and not owed.doubtful and owed.sent is None
-
-
-def _settled(draft: Draft) -> Settled:
-    return Settled(
-        draft.owed,
-        "written" if draft.built else "removed",
-        draft.chunks,
-        draft.digest or None,
-        tuple(draft.new),
-        draft.embedded,
-        gone=draft.built is None,
-    )
