@@ -31,7 +31,7 @@ from sync.state.database import State
 from sync.state.documents import Documents, Owed, Settled
 from sync.state.registry import Registered
 from sync.write.book import Book
-from sync.write.draft import Draft, as_written, by_type, digest
+from sync.write.draft import Draft, as_settled, as_written, by_type, digest
 from sync.write.embedding import Embedding
 from sync.write.gather import Gathering, Kind, gather
 from sync.write.holding import All, Holding
