@@ -48,8 +48,8 @@ class Backfills:
     """A thread that looks after backfills that are under way. ``say`` hears what it does.
 
     PostgreSQL's connector reads on when it sees a transaction end: in a quiet database once a second, with its
-    heartbeat. And while no transaction begins it reads on and on, and a change that was committed before waits until the
-    end (tried: 6 s for 27,000 rows). So it is shown a commit of ours ten times a second.
+    heartbeat. And while no transaction begins it reads on and on, and a change that was committed before waits until
+    the end (tried: 6 s for 27,000 rows). So it is shown a commit of ours ten times a second.
     """
 
     def __init__(self, state: State, settings: Settings, say: Callable[[str], None]) -> None:
