@@ -32,13 +32,11 @@ LEASE = 60.0  # for which other workers leave it to the one that began
 
 @dataclass
 class Seen:
-    """A backfill as it was seen last: how far, and where its source's log was when it was shown a commit."""
+    """A backfill as it was seen last, and when its connector may be told of it."""
 
     backfill: Backfill
     source: str
     registered: Registered
-    rows: tuple[str, int] = ("", -1)
-    nudged: int = -1
     not_before: float = 0.0
 
     @property
@@ -50,7 +48,8 @@ class Backfills:
     """A thread that looks after backfills that are under way. ``say`` hears what it does.
 
     PostgreSQL's connector reads on when it sees a transaction end: in a quiet database once a second, with its
-    heartbeat. So it is shown one where no row came since the last look.
+    heartbeat. And while no transaction begins it reads on and on, and a change that was committed before waits until
+    the end (tried: 6 s for 27,000 rows). So it is shown a commit of ours ten times a second.
     """
 
     def __init__(
@@ -95,7 +94,7 @@ class Backfills:
             if source.snapshot_due:  # the connector is being stopped and started by others: all is read anyway
                 continue
             self._seen[backfill.id].backfill = backfill
-            self._follow(self._seen[backfill.id], Snapshot.from_json(source.snapshot), source.offset_, now)
+            self._follow(self._seen[backfill.id], Snapshot.from_json(source.snapshot), now)
         for identity in self._seen.keys() - {each.id for each in current}:
             try:
                 self._clear(self._seen[identity])
@@ -105,18 +104,14 @@ class Backfills:
                 log.debug("backfills: %s", exc)  # its mapping was removed, and its topics with it
             del self._seen[identity]
 
-    def _follow(self, seen: Seen, snapshot: Snapshot, offset: int, now: float) -> None:
+    def _follow(self, seen: Seen, snapshot: Snapshot, now: float) -> None:
         if seen.backfill.started_at is None:
             if now >= seen.not_before:
                 seen.not_before = now + TRY_AGAIN
                 self._begin(seen)
                 seen.not_before = now + HEARD_WITHIN
             return
-        rows = (snapshot.identity, snapshot.rows)
-        if rows != seen.rows:
-            seen.rows = rows
-        elif snapshot.backfilling and offset != seen.nudged:
-            seen.nudged = offset
+        if snapshot.backfilling:
             source_database(seen.registered.plan.mapping, seen.source).emit(f"backfill-{uuid.uuid4().hex}")
 
     def _begin(self, seen: Seen) -> None:
