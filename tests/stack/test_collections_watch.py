@@ -55,6 +55,7 @@ def test_what_was_done_to_a_collection_is_undone_without_an_embedding(
     with connected(watched.env) as client:
         harm(client, name)
         wait_until("the alias", lambda: client.alias.get(alias_name=name) is not None, MENDED)
+        wait_until("the collection", lambda: client.collections.exists(f"{name}_g1"), MENDED)
     wait_until("all to be as it was", lambda: watched.equals(), MENDED, 0.3)
     assert bought(watched) == before
     watched.sql("update bookings set total_amt = total_amt + 1 where booking_id <= 5")
