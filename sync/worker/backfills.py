@@ -24,7 +24,7 @@ from sync.state.registry import SOURCE, Registered, load
 log = logging.getLogger("headrace.worker")
 
 LOOK_EVERY = 1.0
-NUDGE_EVERY = 0.1
+NUDGE_EVERY = 0.05
 TRY_AGAIN = 3.0  # seconds after which a connector is told that did not answer
 HEARD_WITHIN = 120.0  # and one that was told and of which nothing was heard: much may wait in its topic
 LEASE = 60.0  # for which other workers leave it to the one that began
@@ -49,7 +49,7 @@ class Backfills:
 
     PostgreSQL's connector reads on when it sees a transaction end: in a quiet database once a second, with its
     heartbeat. And while no transaction begins it reads on and on, and a change that was committed before waits until
-    the end (tried: 6 s for 27,000 rows). So it is shown a commit of ours ten times a second.
+    the end (tried: 6 s for 27,000 rows). So it is shown a commit of ours twenty times a second.
     """
 
     def __init__(
