@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from bench import applying, fan_out, first_load, gaps, highest, latency, memory, quiet, report, several
+from bench import applying, fan_out, first_load, gaps, highest, large, latency, memory, quiet, report, several
 from bench.course import Course
 from bench.figures import Figure, NotMeasured
 from bench.floors import commit_to_kafka
@@ -20,7 +20,7 @@ from sync.demo.airline import Sizes
 from sync.errors import HeadraceError
 from tests.support.stack import StackFailed
 
-NAMES = ("load", "latency", "highest", "fan-out", "apply", "quiet", "gaps", "memory", "several")
+NAMES = ("load", "latency", "highest", "fan-out", "apply", "quiet", "gaps", "memory", "several", "large")
 
 
 class Run:
@@ -35,10 +35,12 @@ class Run:
         self._console.print(f"… {sentence}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
     def measure(self) -> None:
-        if self.wanted != {"several"}:  # that has stacks of its own
+        if self.wanted - {"several", "large"}:  # these have stacks of their own
             self._on_one_stack()
         if "several" in self.wanted:
             self._part("several", lambda: [several.measure(self.say, quick=self.quick)])
+        if "large" in self.wanted:
+            self._part("large", lambda: large.measure(self.say, quick=self.quick))
 
     def _on_one_stack(self) -> None:
         with rig(Sizes(), self.say) as made:

@@ -37,10 +37,9 @@ Say = Callable[[str], None]
 class Rig:
     """One stack with the airline applied. The worker runs only between ``start_worker`` and ``stop_worker``."""
 
-    def __init__(
-        self, sizes: airline.Sizes, addresses: dict[str, str], folder: Path, *, state_on_server: bool = False
-    ) -> None:
-        self.sizes, self.folder = sizes, folder
+    def __init__(self, sizes: airline.Sizes, stack: Stack, folder: Path, *, state_on_server: bool = False) -> None:
+        self.sizes, self.stack, self.folder = sizes, stack, folder
+        addresses = stack.env
         self.url = airline.database(addresses["POSTGRES_URL"])
         airline.ensure(self.url, sizes)
         state = _server_state(addresses["POSTGRES_URL"]) if state_on_server else f"sqlite:///{folder / 'state.db'}"
@@ -145,7 +144,7 @@ def rig(
     stack = Stack.up(name="bench")
     folder = Path(tempfile.mkdtemp(prefix="headrace-bench-"))
     try:
-        made = Rig(sizes, stack.env, folder, state_on_server=state_on_server)
+        made = Rig(sizes, stack, folder, state_on_server=state_on_server)
         try:
             before(made)
             made.apply()
