@@ -40,20 +40,22 @@ class Markers:
         self._place()
 
     def _place(self) -> None:
-        self._epochs = self._read_epochs()  # first: a marker may go with the log that it was committed to
+        self._logs = self._read_logs()  # first: a marker may go with the log that it was committed to
         self.tokens = [uuid.uuid4().hex for _ in self._registered.sources]
         for source, token in zip(self._registered.sources, self.tokens, strict=True):
             self._emit(source, token)
 
     def renew(self) -> None:
-        """Commit new ones where a log was begun anew: those in the old one are not read any more."""
-        if self._read_epochs() != self._epochs:
+        """Commit new ones once a log that was begun anew is being read: before that, one may have gone with the old."""
+        now = self._read_logs()
+        if now != self._logs and all(loaded for _, loaded in now):
             self._place()
 
-    def _read_epochs(self) -> list[int]:
-        mine = select(SOURCE.c.epoch).where(SOURCE.c.mapping == self._registered.name).order_by(SOURCE.c.id)
+    def _read_logs(self) -> list[tuple[int, bool]]:
+        """Each source's epoch, and whether its snapshot is complete."""
+        mine = select(SOURCE.c.epoch, SOURCE.c.loaded).where(SOURCE.c.mapping == self._registered.name)
         with self._state.read() as connection:
-            return list(connection.execute(mine).scalars())
+            return [(epoch, loaded) for epoch, loaded in connection.execute(mine.order_by(SOURCE.c.id))]
 
 
 def visible(
