@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
@@ -46,16 +48,35 @@ class Markers:
             self._emit(source, token)
 
     def renew(self) -> None:
-        """Commit new ones once a log that was begun anew is being read: before that, one may have gone with the old."""
+        """Commit new ones once a log that was begun anew is being read: before that, one may have gone with the old.
+
+        So it is after a gap, and where a connector reads everything again by itself: stopped before it had noted its
+        first snapshot it begins with another one, and passes by what was committed before, rows excepted.
+        """
         now = self._read_logs()
-        if now != self._logs and all(loaded for _, loaded in now):
+        if now != self._logs and all(log.loaded and not log.reading for log in now):
             self._place()
 
-    def _read_logs(self) -> list[tuple[int, bool]]:
-        """Each source's epoch, and whether its snapshot is complete."""
-        mine = select(SOURCE.c.epoch, SOURCE.c.loaded).where(SOURCE.c.mapping == self._registered.name)
+    def _read_logs(self) -> list[_Log]:
+        mine = select(SOURCE.c.epoch, SOURCE.c.loaded, SOURCE.c.snapshot).where(
+            SOURCE.c.mapping == self._registered.name
+        )
         with self._state.read() as connection:
-            return [(epoch, loaded) for epoch, loaded in connection.execute(mine.order_by(SOURCE.c.id))]
+            rows = connection.execute(mine.order_by(SOURCE.c.id)).all()
+        snapshots = [json.loads(row.snapshot) if row.snapshot else {} for row in rows]
+        return [
+            _Log(row.epoch, row.loaded, snapshot.get("number", 0), snapshot.get("under_way", False))
+            for row, snapshot in zip(rows, snapshots, strict=True)
+        ]
+
+
+class _Log(NamedTuple):
+    """Which log of a source is read, and how far it has come: ``snapshot`` counts those that were begun."""
+
+    epoch: int
+    loaded: bool
+    snapshot: int
+    reading: bool
 
 
 def visible(

@@ -225,6 +225,23 @@ def test_a_marker_that_went_with_a_log_that_was_lost_is_committed_anew(
     assert len(log.tokens) == 2
 
 
+def test_a_marker_that_a_connectors_second_first_snapshot_passed_by_is_committed_anew(
+    headrace: Command, airline: World, log: Log
+) -> None:
+    """Stopped before it had noted where its first snapshot was, a connector begins with another one, in the same epoch."""
+    log.arrives = False
+    emit = log.emit
+
+    def snapshot_behind_the_marker(token: str) -> None:
+        emit(token)
+        heard(airline, snapshot='{"number": 2, "under_way": false}')
+        log.arrives, log.emit = True, emit  # type: ignore[method-assign]
+
+    log.emit = snapshot_behind_the_marker  # type: ignore[method-assign]
+    assert headrace("wait", "airline", "--timeout", "10s").code == 0
+    assert len(log.tokens) == 2
+
+
 def test_wait_says_so_when_the_marker_never_comes_out(headrace: Command, log: Log) -> None:
     log.arrives = False
     ran = headrace("wait", "airline", "--timeout", "50ms")
