@@ -228,7 +228,7 @@ def test_a_marker_that_went_with_a_log_that_was_lost_is_committed_anew(
 def test_a_marker_that_a_connectors_second_first_snapshot_passed_by_is_committed_anew(
     headrace: Command, airline: World, log: Log
 ) -> None:
-    """Stopped before it had noted where its first snapshot was, a connector begins with another one, in the same epoch."""
+    """Stopped before it had noted where that ends, a connector begins with another one, in the same epoch."""
     log.arrives = False
     emit = log.emit
 
