@@ -15,6 +15,8 @@ from tests.support.pipeline import Pipeline, wait_until
 from tests.support.stack import Stack
 from tests.support.traffic import Traffic
 
+pytestmark = pytest.mark.suite  # for its length: a stack of its own with two Connect workers
+
 
 @pytest.fixture
 def on_two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pipeline]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tests.support.stack import Stack
 
 
+pytestmark = pytest.mark.suite  # for its length
+
+
 @pytest.fixture
 def pipeline(stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
     yield from airline(MariaDBPipeline(stack, tmp_path), "reset master")  # numbers are small then
