@@ -29,7 +29,7 @@ from sync.apply.snapshots import Snapshot
 from sync.errors import HeadraceError, SourceError
 from sync.settings import Settings
 from sync.state.database import State
-from sync.state.registry import SOURCE, load
+from sync.state.registry import SOURCE, applied, load
 from sync.worker.continuity import note_gap
 
 log = logging.getLogger("headrace.worker")
@@ -118,10 +118,12 @@ class Connectors:
 
     def _examine(self, source: Any) -> None:
         """Whether the log behind the connector is another one: it may go on as if nothing had happened."""
-        database, own = self._database(source)
-        applied = tuple(json.loads(source.database_position)) if source.database_position else None
+        if (found := self._database(source)) is None:
+            return
+        database, own = found
+        position = tuple(json.loads(source.database_position)) if source.database_position else None
         try:
-            look = database.replaced(own, applied, source.log_marks)
+            look = database.replaced(own, position, source.log_marks)
         except SourceError:
             return  # looked at again; that it is away the connector says
         if look.reason:
@@ -134,8 +136,11 @@ class Connectors:
                     .values(log_marks=look.marks)
                 )
 
-    def _database(self, source: Any) -> tuple[Database, Names]:
+    def _database(self, source: Any) -> tuple[Database, Names] | None:
+        """None where the mapping was removed since the source was read."""
         with self._state.read() as connection:
+            if source.mapping not in applied(connection):
+                return None
             mapping = load(connection, source.mapping).plan.mapping
         return source_database(mapping, source.name), names(mapping, source.name)
 
@@ -144,7 +149,9 @@ class Connectors:
         if end != seen.end:
             seen.moved(now, end)
             return
-        database, own = self._database(source)
+        if (found := self._database(source)) is None:
+            return
+        database, own = found
         silent = now - seen.since
         # A large table may be silent for long.
         snapshot = Snapshot.from_json(source.snapshot)

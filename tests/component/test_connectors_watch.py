@@ -11,6 +11,7 @@ from connectors.connect import Status, Task
 from connectors.positions import Look
 from sync.errors import KafkaUnreachable, SourceUnreachable
 from sync.settings import Settings
+from sync.state.registry import forget
 from sync.worker import connectors
 from sync.worker.connectors import AT_MOST_EVERY, EXAMINE_EVERY, SILENT_AFTER, Connectors
 from tests.support.airline import first_rows
@@ -167,3 +168,23 @@ def test_a_log_that_was_replaced_behind_a_connector_that_sends_is_a_gap(watch: C
     watch.look(3 * EXAMINE_EVERY)
     assert len(fakes.gaps) == 1
     assert fakes.marks == [None, "look 1", "look 2"]
+
+
+def test_a_mapping_removed_while_it_is_looked_at_does_not_end_the_watch(
+    watch: Connectors, fakes: Fakes, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = 0
+    read = world.state.read
+
+    def removed_after_the_first() -> Any:
+        nonlocal reads
+        reads += 1
+        if reads == 2:
+            with world.state.write() as connection:
+                forget(connection, "airline")
+        return read()
+
+    monkeypatch.setattr(world.state, "read", removed_after_the_first)
+    watch.look(0)
+    assert reads == 2
+    assert fakes.marks == []
