@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from sync.settings import Settings
 from sync.state.backfills import Backfill, claim, ended, find, under_way
 from sync.state.database import State
 from sync.state.registry import SOURCE, Registered, load
+from sync.worker.beside import Beside
 
 log = logging.getLogger("headrace.worker")
 
@@ -44,7 +44,7 @@ class Seen:
         return names(self.registered.plan.mapping, self.source)
 
 
-class Backfills:
+class Backfills(Beside):
     """A thread that looks after backfills that are under way. ``say`` hears what it does.
 
     PostgreSQL's connector reads on when it sees a transaction end: in a quiet database once a second, with its
@@ -59,25 +59,15 @@ class Backfills:
         say: Callable[[str], None],
         leads: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._state, self._settings, self._say, self._leads = state, settings, say, leads
+        super().__init__("backfills", LOOK_EVERY, leads)
+        self._state, self._settings, self._say = state, settings, say
         self._seen: dict[str, Seen] = {}
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="backfills", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
+    def _pause(self) -> float:
+        return NUDGE_EVERY if self._seen else LOOK_EVERY
 
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join(15)
-
-    def _run(self) -> None:
-        while not self._stopped.wait(NUDGE_EVERY if self._seen else LOOK_EVERY):
-            try:
-                if self._leads():
-                    self.look(time.monotonic())
-            except HeadraceError as exc:  # something is away: the backfill waits as everything does
-                log.debug("backfills: %s", exc)
+    def _look(self) -> None:
+        self.look(time.monotonic())
 
     def look(self, now: float) -> None:
         """One look at every backfill. Raises HeadraceError of what does not answer."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from uuid import UUID
@@ -11,12 +10,12 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select, update
 
 from sync.embed.base import Model
-from sync.errors import HeadraceError
 from sync.settings import Settings
 from sync.state.database import State
 from sync.state.documents import Documents, Raise
 from sync.state.mending import expect_chunks, write_anew
 from sync.state.registry import DOCUMENT, TERMS, TYPE, DocumentKind, Registered, applied, load, next_sequence
+from sync.worker.beside import Beside
 from sync.write import collections
 from sync.write.targets import Target, targets
 from sync.write.weaviate import Weaviate
@@ -25,7 +24,7 @@ log = logging.getLogger("headrace.worker")
 KEYS_AT_ONCE = 5_000
 
 
-class Collections:
+class Collections(Beside):
     """A thread that compares Weaviate with the state, and mends what it can: the texts are all there to be written.
 
     What is gone is made anew, what is missing is written again with the embeddings that are stored, and what nobody
@@ -43,28 +42,12 @@ class Collections:
         wake: Callable[[], None],
         leads: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._leads = leads
+        super().__init__("collections", settings.check_every, leads, patience=30.0)
         self._state, self._store, self._model, self._say, self._wake = state, store, model, say, wake
         self._documents = Documents(state)
-        self._every = settings.check_every
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="collections", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join(30)
-
-    def _run(self) -> None:
-        while not self._stopped.wait(self._every):
-            if not self._leads():
-                continue
-            try:
-                self.look()
-            except HeadraceError as exc:  # it is away, or stopping: looked at again
-                log.debug("collections: %s", exc)
+    def _look(self) -> None:
+        self.look()
 
     def look(self) -> None:
         """Compare every collection of every applied mapping. Raises what the store raises."""

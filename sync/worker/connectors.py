@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from sync.errors import HeadraceError, SourceError
 from sync.settings import Settings
 from sync.state.database import State
 from sync.state.registry import SOURCE, applied, load
+from sync.worker.beside import Beside
 from sync.worker.continuity import note_gap
 
 log = logging.getLogger("headrace.worker")
@@ -56,7 +56,7 @@ class Seen:
         self.end, self.since, self.pause = end, now, AT_MOST_EVERY
 
 
-class Connectors:
+class Connectors(Beside):
     """A thread that looks after the connectors of every applied mapping.
 
     ``say`` hears what it does; ``on_gap``, in this thread, of a mapping's source whose gap was noted, and why.
@@ -72,27 +72,16 @@ class Connectors:
         leads: Callable[[], bool] = lambda: True,
     ) -> None:
         self._state, self._settings, self._say, self._on_gap = state, settings, say, on_gap
-        self._leads = leads
+        super().__init__("connectors", LOOK_EVERY, leads)
         self._seen: dict[int, Seen] = {}
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="connectors", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
+    def _look(self) -> None:
+        self.look(time.monotonic())
 
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join(15)
-
-    def _run(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY):
-            if not self._leads():
-                self._seen.clear()  # what was seen before another one led says nothing when we lead again
-                continue
-            try:
-                self.look(time.monotonic())
-            except HeadraceError as exc:  # shown by `status` as silence; looked at again
-                log.debug("connectors: %s", exc)
+    def _turn(self) -> None:
+        if not self._leads():
+            self._seen.clear()  # what was seen before another one led says nothing when we lead again
+        super()._turn()
 
     def look(self, now: float) -> None:
         """One look at every source. Raises HeadraceError of what does not answer: that look then says nothing.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
@@ -11,6 +10,7 @@ from sqlalchemy import delete, func, select
 from sync.errors import HeadraceError
 from sync.state.database import State
 from sync.state.registry import APPLIED, DOCUMENT, LEDGER, MARKER, SOURCE, TYPE
+from sync.worker.beside import Beside
 
 LEDGER_KEPT = 200_000
 MARKERS_KEPT = 86_400.0  # seconds
@@ -18,35 +18,29 @@ CHECKPOINT_EVERY = 1.0
 PRUNE_EVERY = 10.0
 
 
-class Housekeeping:
+class Housekeeping(Beside):
     """A thread that checkpoints SQLite's log every second and prunes evidence that nobody can ask for any more.
 
     Of several workers only the one prunes that ``leads``.
     """
 
     def __init__(self, state: State, leads: Callable[[], bool] = lambda: True) -> None:
-        self._state, self._leads = state, leads
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+        super().__init__("housekeeping", CHECKPOINT_EVERY, leads, patience=10.0)
+        self._state = state
+        self._pruned = time.monotonic()
 
-    def start(self) -> None:
-        self._thread.start()
+    def _turn(self) -> None:
+        try:
+            self._look()  # whoever leads: each has a log of its own to checkpoint
+        except HeadraceError as exc:
+            if not exc.retry:
+                raise
 
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        pruned = time.monotonic()
-        while not self._stopped.wait(CHECKPOINT_EVERY):
-            try:
-                self._state.checkpoint()
-                if time.monotonic() - pruned > PRUNE_EVERY and self._leads():
-                    prune(self._state)
-                    pruned = time.monotonic()
-            except HeadraceError as exc:
-                if not exc.retry:
-                    raise
+    def _look(self) -> None:
+        self._state.checkpoint()
+        if time.monotonic() - self._pruned > PRUNE_EVERY and self._leads():
+            prune(self._state)
+            self._pruned = time.monotonic()
 
 
 def prune(state: State) -> None:

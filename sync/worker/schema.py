@@ -8,7 +8,6 @@ What cannot be read as mapped is noted, and its documents are parked; what only 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from sync.state import drift
 from sync.state.database import State
 from sync.state.documents import Documents, Raise
 from sync.state.registry import SOURCE, Registered, load, next_sequence
+from sync.worker.beside import Beside
 from sync.worker.continuity import note_gap
 
 log = logging.getLogger("headrace.worker")
@@ -36,7 +36,7 @@ LOOK_EVERY = 3.0  # seconds
 AT_MOST_EVERY = 60.0  # seconds between two snapshots because a table is as it was; doubled each time
 
 
-class Schema:
+class Schema(Beside):
     """A thread that looks at the tables of every applied mapping.
 
     ``say`` hears what it finds; ``on_gap``, in this thread, of a mapping's source that must be read again, and why.
@@ -50,22 +50,12 @@ class Schema:
         on_gap: Callable[[str, str, str], None],
         leads: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._state, self._say, self._on_gap, self._leads = state, say, on_gap, leads
+        super().__init__("schema", LOOK_EVERY, leads)
+        self._state, self._say, self._on_gap = state, say, on_gap
         self._again: dict[tuple[int, str], tuple[float, float]] = {}  # (source, table): not before, and the next pause
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="schema", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join(15)
-
-    def _run(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY):
-            if self._leads():
-                self.look()
+    def _look(self) -> None:
+        self.look()
 
     def look(self) -> None:
         """One look at every source; one whose database does not answer is looked at again."""

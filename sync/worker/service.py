@@ -10,7 +10,6 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
 
 from connectors.topics import Topics
 from sync.apply.apply import Applier
@@ -22,6 +21,7 @@ from sync.state.documents import Documents, Settled
 from sync.state.registry import Registered, applied, load
 from sync.worker.alone import claim
 from sync.worker.backfills import Backfills
+from sync.worker.beside import Beside
 from sync.worker.collections import Collections
 from sync.worker.connectors import Connectors
 from sync.worker.consumer import SourceApp
@@ -39,13 +39,6 @@ from sync.write.weaviate import Weaviate
 log = logging.getLogger("headrace.worker")
 LOOK_FOR_MAPPINGS = 1.0
 M_ARENA_MAX = -8  # of glibc's malloc.h
-
-
-class Beside(Protocol):
-    """Something with a thread of its own."""
-
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
 
 
 class Worker:
