@@ -54,13 +54,16 @@ class Backfilling:
     def completed(
         self, connection: Connection, snapshot: Snapshot, notice: SnapshotNotice, registered: Registered, removed: int
     ) -> None:
-        """Debezium completes a snapshot whatever became of its tables: each one's own status tells."""
+        """Debezium completes a snapshot whatever became of its tables: each one's own status tells.
+
+        One that was told to stop and had read all by then is called stopped too: nothing was removed (`completing`).
+        """
         for identity in {snapshot.identity, notice.identity}:
             asked = find(connection, identity)
             if asked is None:
                 continue
             failed = _failed(snapshot, asked, registered)
-            outcome = COMPLETE if not failed else STOPPED if asked.stopping else f"failed: {', '.join(failed)}"
+            outcome = STOPPED if asked.stopping else COMPLETE if not failed else f"failed: {', '.join(failed)}"
             names = [registered.plan.tables[table].database_name for table in asked.tables]
             ended(
                 connection,

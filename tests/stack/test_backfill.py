@@ -235,6 +235,7 @@ def test_ctrl_c_leaves_it_to_go_on_and_crashes_of_connect_and_worker_do_not_end_
 
 
 def test_one_that_is_stopped_in_the_middle_removes_nothing(airline: Pipeline, tmp_path: Path) -> None:
+    enlarge(airline)
     spoil(airline)
     backfill(airline, "--detach")
     wait_until("the backfill to begin", lambda: begun(airline) and noted(airline), every=0.01)
