@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 _PIECES = re.compile(r"\n[^ \n]*| *[^ \n]+| +")
-_REMEMBERED_WORDS, _LONGEST_REMEMBERED, _LONGEST_EXACT = 50_000, 40, 200
+_REMEMBERED_WORDS, _LONGEST_REMEMBERED, _LONGEST_EXACT = 16_000, 40, 200
+_REMEMBERED_BY_TOKENIZER = 2_000  # words, 1 kB each; its own choice would be 10,000
 _LONGEST_TOKEN = 16  # characters: "________________", "▁representations"
 
 
@@ -35,6 +36,7 @@ def tokenizer() -> Tokenizer:
     read = Tokenizer.from_file(str(Path(package.origin).parent / _TOKENIZER))
     read.no_padding()
     read.no_truncation()
+    read.model._resize_cache(_REMEMBERED_BY_TOKENIZER)
     return read
 
 

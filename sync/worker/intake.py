@@ -47,7 +47,13 @@ class Intake:
 
         Raises Gap, Fenced, StateUnreachable.
         """
-        records = self._held + self._decode(fetched)
+        if fetched and fetched is not self._fetch:
+            self._compare(fetched[0])
+            self._fetch, self._fetched = fetched, fetched[-1].offset
+        for start in range(0, len(fetched), STEP):  # decoded a record takes ten times its bytes: never all at once
+            self._apply(self._held + self._decode(fetched[start : start + STEP]))
+
+    def _apply(self, records: list[Record]) -> None:
         while records:
             step = records[:STEP]
             cut = last_cut(step, held_at_most=STEP // 2)
@@ -66,9 +72,6 @@ class Intake:
         """The records after what is applied and held. A missing one between is a gap, and never silent."""
         last = self.reached
         records: list[Record] = []
-        if fetched and fetched is not self._fetch:
-            self._compare(fetched[0])
-            self._fetch, self._fetched = fetched, fetched[-1].offset
         for raw in fetched:
             if raw.offset <= last:
                 continue
