@@ -15,8 +15,11 @@ log = logging.getLogger("headrace.worker")
 class Beside(ABC):
     """Looks every ``every`` seconds; of several workers only the one that ``leads``.
 
-    ``patience`` is how many seconds ``stop`` waits for a look that is under way.
+    ``patience`` is how many seconds ``stop`` waits for a look that is under way. What nobody expected ends it and
+    stands in ``failure``: the worker sees it and ends, too.
     """
+
+    failure: BaseException | None = None
 
     def __init__(
         self, name: str, every: float, leads: Callable[[], bool] = lambda: True, patience: float = 15.0
@@ -33,8 +36,11 @@ class Beside(ABC):
         self._thread.join(self._patience)
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._pause()):
-            self._turn()
+        try:
+            while not self._stopped.wait(self._pause()):
+                self._turn()
+        except BaseException as exc:  # in a thread that nobody waits for it would go unnoticed
+            self.failure = exc
 
     def _pause(self) -> float:
         return self._every

@@ -48,6 +48,8 @@ class Worker:
         self.settings, self.say = settings, say
         self._served: dict[str, str] = {}
         self._apps: dict[str, list[SourceApp]] = {}
+        self.watched: tuple[Stage | Beside | Ownership, ...] = ()  # a failure of one ends the worker
+        self.ownership: Ownership | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises what made it impossible to go on."""
@@ -77,8 +79,9 @@ class Worker:
         beside = self._beside()
         for one in beside:
             one.start()
+        self.watched = (self.stage, *beside, *([self.ownership] if self.ownership else []))
         try:
-            await self._serve(stopping)
+            await self.serve(stopping)
         finally:
             await self._stop_apps(list(self._apps))
             for stop in (self.stage.stop, *(one.stop for one in beside)):
@@ -137,12 +140,13 @@ class Worker:
 
     # -- serve -----------------------------------------------------------------------------------
 
-    async def _serve(self, stopping: asyncio.Event) -> None:
+    async def serve(self, stopping: asyncio.Event) -> None:
+        """Follow the mappings that are applied until told to stop. Raises what ended one of our threads."""
         said = ""
         while not stopping.is_set():
-            for failure in (self.stage.failure, self.ownership.failure if self.ownership else None):
-                if failure is not None:
-                    raise failure
+            for one in self.watched:
+                if one.failure is not None:
+                    raise one.failure
             try:
                 await self._look_around(stopping)
                 said = ""
