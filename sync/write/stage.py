@@ -10,10 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from uuid import UUID
-
-import numpy as np
 
 from sync.embed.base import Embedder
 from sync.errors import (
@@ -31,15 +27,14 @@ from sync.state.database import State
 from sync.state.documents import Documents, Owed, Settled
 from sync.state.registry import Registered
 from sync.write.book import Book
-from sync.write.draft import Draft, as_settled, as_written, by_type, digest
+from sync.write.delivery import Delivered, Delivery
+from sync.write.draft import Draft, as_written, by_type, digest
 from sync.write.embedding import Embedding
 from sync.write.gather import Gathering, Kind, gather
 from sync.write.holding import All, Holding
-from sync.write.objects import content_hash, properties
 from sync.write.queue import Queue
 from sync.write.rests import Rests
 from sync.write.store import Store
-from sync.write.weaviate import StoredObject
 
 log = logging.getLogger("headrace.write")
 
@@ -76,6 +71,7 @@ class Stage:
         self.book = Book(state, self.documents, self.holding)
         self.rests = Rests()
         self.embedding = Embedding(state, self.documents, embedder, self.rests)
+        self.delivery = Delivery(store)
         self.queue = Queue(lanes, on_free)
         self.lanes, self.batch = lanes, batch
         self.on_settled = on_settled
@@ -197,32 +193,25 @@ class Stage:
         if not drafts:
             return True
         self.book.sent([(draft.owed, draft.chunks) for draft in drafts])
-        settled: list[Settled] = []
-        parked: list[tuple[Owed, str]] = []
+        done = Delivered()
         well = True
         try:
             for type_id, group in by_type(drafts).items():
                 try:
-                    well = self._deliver_or_rest(gathering, type_id, group, settled, parked) and well
+                    well = self._deliver_or_rest(gathering, type_id, group, done) and well
                 except OutcomeUnknown as exc:
-                    done = {one.owed.id for one in settled} | {owed.id for owed, _ in parked}
-                    self._doubt(type_id, [draft for draft in group if draft.owed.id not in done], exc)
+                    self._doubt(type_id, [draft for draft in group if not done.has(draft)], exc)
                     well = False
         finally:
-            self._settle(gathering, settled, parked)
+            if done.wrong:
+                self._postpone(done.wrong, DOUBT_AFTER_LOSS, None, doubtful=True)
+            self._settle(gathering, done.settled, done.parked)
         return well
 
-    def _deliver_or_rest(
-        self,
-        gathering: Gathering,
-        type_id: int,
-        group: Sequence[Draft],
-        settled: list[Settled],
-        parked: list[tuple[Owed, str]],
-    ) -> bool:
+    def _deliver_or_rest(self, gathering: Gathering, type_id: int, group: Sequence[Draft], done: Delivered) -> bool:
         """Refused together, the first and the last are tried alone: both refused, it is the collection that refuses."""
         try:
-            self._deliver(gathering, group, settled, parked)
+            self.delivery.deliver(gathering.reflects, group, done)
             self.rests.succeeded(type_id)
             return True
         except WeaviateRefused as exc:
@@ -233,83 +222,15 @@ class Stage:
         refused: list[tuple[Owed, str]] = []
         for number, draft in enumerate([group[0], group[-1], *group[1:-1]]):
             try:
-                self._deliver(gathering, [draft], settled, parked)
+                self.delivery.deliver(gathering.reflects, [draft], done)
             except WeaviateRefused as exc:
                 refused.append((draft.owed, f"Weaviate refuses it: {exc}"))
             if number == 1 and len(refused) == 2:
                 self._postpone(group, self.rests.failed(type_id), refusal)
                 return False
-        parked += refused
+        done.parked += refused
         self.rests.succeeded(type_id)
         return True
-
-    def _deliver(
-        self,
-        gathering: Gathering,
-        drafts: Sequence[Draft],
-        settled: list[Settled],
-        parked: list[tuple[Owed, str]],
-    ) -> None:
-        """Put, prune and read back the documents of one collection."""
-        refused = self._put(gathering, drafts)
-        kept: list[Draft] = []
-        for draft in drafts:
-            reasons = [refused[one] for one in draft.ids(0, draft.chunks) if one in refused]
-            if reasons:
-                parked.append((draft.owed, f"Weaviate refused it: {reasons[0]}"))
-            else:
-                kept.append(draft)
-        self._prune(kept)
-        unread = self._read_back([draft for draft in kept if draft.owed.doubtful])
-        settled += [as_settled(draft) for draft in kept if draft.owed.id not in unread]
-
-    def _put(self, gathering: Gathering, drafts: Sequence[Draft]) -> dict[UUID, str]:
-        now = datetime.now(UTC)
-        by_collection: dict[tuple[str, bool], list[StoredObject]] = {}
-        for draft in drafts:
-            if draft.built is None:
-                continue
-            objects = by_collection.setdefault((draft.kind.kind.collection, draft.owed.doubtful), [])
-            registered = draft.kind.registered
-            for number, (one, vector) in enumerate(zip(draft.ids(0, draft.chunks), draft.vectors, strict=True)):
-                values = properties(
-                    draft.built,
-                    number,
-                    key=draft.owed.key,
-                    level=draft.kind.level,
-                    version=registered.plan.version,
-                    reflects=gathering.reflects[registered.name],
-                    now=now,
-                )
-                objects.append(StoredObject(one, values, np.frombuffer(vector, dtype="<f4")))
-        refused: dict[UUID, str] = {}
-        for (collection, doubtful), objects in by_collection.items():
-            refused.update((self.store.renew if doubtful else self.store.put)(collection, objects))
-        return refused
-
-    def _prune(self, drafts: Sequence[Draft]) -> None:
-        """Take away chunks beyond the new count, up to the highest number ever noted as sent."""
-        surplus: dict[tuple[str, bool], list[UUID]] = {}
-        for draft in drafts:
-            if draft.owed.sent_chunks > draft.chunks:
-                ids = draft.ids(draft.chunks, draft.owed.sent_chunks)
-                surplus.setdefault((draft.kind.kind.collection, draft.owed.doubtful), []).extend(ids)
-        for (collection, doubtful), ids in surplus.items():
-            (self.store.erase if doubtful else self.store.delete)(collection, ids)
-
-    def _read_back(self, doubtful: Sequence[Draft]) -> set[int]:
-        """Documents of which an earlier request's outcome was unknown and which do not stand as written now."""
-        wrong: list[Draft] = []
-        for draft in doubtful:
-            ids = draft.ids(0, max(draft.chunks, draft.owed.sent_chunks))
-            found = self.store.read(draft.kind.kind.collection, ids)
-            texts = draft.built.chunks if draft.built else ()
-            wanted = {one: content_hash(text) for one, text in zip(ids, texts, strict=False)}
-            if {one: str(values.get("content_hash")) for one, values in found.items()} != wanted:
-                wrong.append(draft)
-        if wrong:
-            self._postpone(wrong, DOUBT_AFTER_LOSS, None, doubtful=True)
-        return {draft.owed.id for draft in wrong}
 
     def _settle(
         self, gathering: Gathering, settled: Sequence[Settled], parked: Sequence[tuple[Owed, str]] = ()
