@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection
 
 from connectors.change import (
     Broken,
     Change,
     Message,
-    Position,
     Record,
     SchemaChange,
     SnapshotNotice,
@@ -23,10 +20,11 @@ from connectors.positions import below, of_earlier_transaction
 from sync.apply.backfills import Backfilling
 from sync.apply.deadletters import DeadLetters
 from sync.apply.fold import Fold
+from sync.apply.progress import Progress, Standing, read_back, read_progress
 from sync.apply.raising import Raising, Touched
 from sync.apply.rows import Rows, split
 from sync.apply.shapes import Shapes, note_drift
-from sync.apply.snapshots import INCREMENTAL, INITIAL, Snapshot
+from sync.apply.snapshots import INCREMENTAL, INITIAL
 from sync.apply.statements import dropped, exchanged
 from sync.apply.sweep import read_whole, sweep
 from sync.apply.transactions import opened
@@ -34,66 +32,9 @@ from sync.errors import Fenced, Gap, Undecodable
 from sync.mapping.plan import TablePlan
 from sync.state.database import State
 from sync.state.documents import Documents, Priority, Raise
-from sync.state.registry import APPLIED, MARKER, SOURCE, Registered, next_sequence
+from sync.state.registry import MARKER, Registered, next_sequence
 
 MARKER_PREFIX = "headrace"
-
-
-_CURRENT = select(SOURCE.c.epoch, SOURCE.c.offset_).where(SOURCE.c.id == bindparam("id")).with_for_update()
-_MOVED = (
-    "offset_",
-    "database_position",
-    "open_transaction",
-    "loaded",
-    "snapshot",
-    "committed_at",
-    "last_hash",
-    "heard_at",
-    "trouble",
-)
-_ADVANCE = update(SOURCE).where(SOURCE.c.id == bindparam("b_id")).values({name: bindparam(name) for name in _MOVED})
-_STAND = insert(APPLIED).values(
-    {name: bindparam(name) for name in ("source_id", "sequence", "offset_", "committed_at")}
-)
-
-
-@dataclass
-class Progress:
-    """How far a source is applied, as this worker knows it. Another worker's step makes it stale: Fenced."""
-
-    id: int
-    epoch: int
-    offset: int
-    database_position: tuple[int, ...] | None
-    open_transaction: str | None
-    loaded: bool
-    snapshot: Snapshot
-    committed_at: int
-    topic_id: str | None
-    last_hash: str | None
-
-    @property
-    def position(self) -> Position:
-        return Position(self.epoch, self.offset)
-
-
-def read_progress(connection: Connection, source_id: int) -> Progress:
-    """Raises Fenced where the source is no longer in the state: its mapping was removed."""
-    row = connection.execute(select(SOURCE).where(SOURCE.c.id == source_id)).one_or_none()
-    if row is None:
-        raise Fenced("the source is no longer in the state: its mapping was removed")
-    return Progress(
-        id=row.id,
-        epoch=row.epoch,
-        offset=row.offset_,
-        database_position=tuple(json.loads(row.database_position)) if row.database_position else None,
-        open_transaction=row.open_transaction,
-        loaded=row.loaded,
-        snapshot=Snapshot.from_json(row.snapshot),
-        committed_at=row.committed_at,
-        topic_id=row.topic_id,
-        last_hash=row.last_hash,
-    )
 
 
 class Applier:
@@ -106,8 +47,7 @@ class Applier:
         self.rows = Rows(state, registered, max_text_bytes)
         self.raising = Raising(registered, self.documents)
         self.shapes = Shapes()
-        self._current, self._advance = state.prepare(_CURRENT), state.prepare(_ADVANCE)
-        self._stand = state.prepare(_STAND)
+        self._standing = Standing(state, self.source_id)
         self.letters = DeadLetters(registered, source, max_text_bytes)
         self.backfilling = Backfilling(self.source_id)
         self._tables = {table.database_name: table for table in registered.tables_of(source)}
@@ -124,54 +64,19 @@ class Applier:
         expected = self.progress
         batch = _Batch(self, read_back(expected), records)
         with self.letters.kept_in_step(), self.state.write() as connection:
-            self._check(connection, expected)
+            if not self._standing.found(connection, expected):
+                name = f"{self.registered.name}.{self.source}"
+                raise Fenced(f"{name}: another worker applied past {expected.position}")
             self.letters.refresh(connection)
             batch.run(connection)
             batch.progress.last_hash = last_hash or expected.last_hash
-            self._move(connection, batch)
+            self._standing.move(connection, batch.progress, batch.last_sequence)
             self.state.announce(connection)
         self.progress = batch.progress
         return self.progress
 
-    def _check(self, connection: Connection, expected: Progress) -> None:
-        found = self._current.run(connection, {"id": self.source_id}).all()
-        if found != [(expected.epoch, expected.offset)]:
-            raise Fenced(f"{self.registered.name}.{self.source}: another worker applied past {expected.position}")
-
-    def _move(self, connection: Connection, batch: _Batch) -> None:
-        now = batch.progress
-        self._advance.run(
-            connection,
-            {
-                "b_id": self.source_id,
-                "offset_": now.offset,
-                "database_position": json.dumps(now.database_position) if now.database_position else None,
-                "open_transaction": now.open_transaction,
-                "loaded": now.loaded,
-                "snapshot": now.snapshot.to_json(),
-                "committed_at": now.committed_at,
-                "last_hash": now.last_hash,
-                "heard_at": time.time(),
-                "trouble": None,
-            },
-        )
-        self._stand.run(
-            connection,
-            {
-                "source_id": self.source_id,
-                "sequence": batch.last_sequence,
-                "offset_": now.offset,
-                "committed_at": now.committed_at,
-            },
-        )
-
     def table(self, database_name: str) -> TablePlan | None:
         return self._tables.get(database_name)
-
-
-def read_back(progress: Progress) -> Progress:
-    """A copy to move on: the original stays what the state says until the transaction is committed."""
-    return Progress(**{**progress.__dict__, "snapshot": Snapshot.from_json(progress.snapshot.to_json())})
 
 
 class _Batch:

@@ -12,7 +12,8 @@ from sync.apply.snapshots import INCREMENTAL, Snapshot
 from sync.state.documents import Priority, Raise
 
 if TYPE_CHECKING:
-    from sync.apply.apply import Applier, Progress
+    from sync.apply.apply import Applier
+    from sync.apply.progress import Progress
 
 PAGE = 5_000
 

@@ -12,7 +12,7 @@ from connectors.captured import captured
 from connectors.names import names
 from connectors.registration import resnapshot, source_database
 from connectors.topics import Described, Topics
-from sync.apply.apply import Progress, read_progress
+from sync.apply.progress import Progress, read_progress
 from sync.errors import Fenced
 from sync.settings import Settings
 from sync.state.database import State
