@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from tokenizers import Encoding
 
 from sync.embed.base import Model, Purpose, Vectors, unit
 from sync.errors import EmbedderRefused
-from sync.mapping.chunks import tokenizer
+from sync.mapping.chunks import token_ids, tokenizer
 
 WEIGHTS = "weights/l2_supercat_256.safetensors"
-FEW = 8
-TEXTS_AT_ONCE = 64
-CHARACTERS_AT_ONCE = 100_000  # a tokenized character takes some 60 bytes
 TOKENS_AT_ONCE = 8192  # 8 MB of token vectors: a very long text is averaged in pieces
 
 
@@ -35,13 +32,13 @@ class LocalEmbedder:
             # Half precision would halve these 33 MB and cost a third more time per text.
             with safe_open(package / WEIGHTS, "np") as weights:
                 self._matrix = weights.get_tensor("embedding.weight").astype(np.float32)
-            self._tokenizer = tokenizer()
+            read = tokenizer()
         except (OSError, SafetensorError) as error:
             raise EmbedderRefused(
                 f"wordllama's files in {package} cannot be read",
                 advice="Install wordllama again; its wheel carries weights and tokenizer.",
             ) from error
-        unknown = self._tokenizer.token_to_id("<unk>") or 0
+        unknown = read.token_to_id("<unk>") or 0
         self._nothing = unit(self._matrix[unknown])
         self._model = Model("wordllama-l2-supercat-256", self._matrix.shape[1], "local", url)
 
@@ -51,40 +48,17 @@ class LocalEmbedder:
     def embed(self, texts: Sequence[str], *, purpose: Purpose) -> Vectors:
         """As ``Embedder.embed``. This model embeds documents and queries alike, an empty text as ``<unk>``."""
         vectors = np.empty((len(texts), self._model.dimensions), dtype=np.float32)
-        for start, part in _parts(texts):
-            for place, encoding in enumerate(self._encode(part), start):
-                vectors[place] = self._mean(encoding.ids)
+        for place, text in enumerate(texts):
+            vectors[place] = self._mean(token_ids(text))
         return vectors
 
-    def _encode(self, texts: Sequence[str]) -> list[Encoding]:
-        if len(texts) <= FEW:  # encode_batch hands texts to other threads, which takes longer than these few
-            return [self._tokenizer.encode(_unicode(text), add_special_tokens=False) for text in texts]
-        return self._tokenizer.encode_batch_fast([_unicode(text) for text in texts], add_special_tokens=False)
-
-    def _mean(self, ids: list[int]) -> Vectors:
+    def _mean(self, ids: array[int]) -> Vectors:
         if not ids:
             return self._nothing
         total = np.zeros(self._model.dimensions, dtype=np.float32)
         for start in range(0, len(ids), TOKENS_AT_ONCE):
-            total += self._matrix[ids[start : start + TOKENS_AT_ONCE]].sum(axis=0)
+            total += self._matrix[np.frombuffer(ids[start : start + TOKENS_AT_ONCE], dtype=np.uint16)].sum(axis=0)
         return unit(total / np.float32(len(ids)))
-
-
-def _parts(texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
-    """The texts in their order, with the place of each part's first: few enough to tokenize in bounded memory."""
-    start = size = 0
-    for place, text in enumerate(texts):
-        size += len(text)
-        if place > start and (place - start == TEXTS_AT_ONCE or size > CHARACTERS_AT_ONCE):
-            yield start, texts[start:place]
-            start, size = place, len(text)
-    if start < len(texts):
-        yield start, texts[start:]
-
-
-def _unicode(text: str) -> str:
-    """The text with lone surrogates, which no encoding can carry, as question marks."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _package() -> Path:

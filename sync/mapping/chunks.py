@@ -7,7 +7,9 @@ the local embedder's tokenizer.
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
+from array import array
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,12 +23,16 @@ _TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 _PIECES = re.compile(r"\n[^ \n]*| *[^ \n]+| +")
 _REMEMBERED_WORDS, _LONGEST_REMEMBERED, _LONGEST_EXACT = 16_000, 40, 200
 _REMEMBERED_BY_TOKENIZER = 2_000  # words, 1 kB each; its own choice would be 10,000
+_REMEMBERED_TEXTS = 1_024  # more than all lanes have in their hands; a text's tokens take some 0.5 kB
+_LONGEST_CHUNK = 8_192  # characters; a longer text is asked for once
 _LONGEST_TOKEN = 16  # characters: "________________", "▁representations"
 
 
 @lru_cache(maxsize=1)
 def tokenizer() -> Tokenizer:
     """The local embedder's tokenizer, from its package, read once for both (0.1 s, 13 MB); it pads and cuts nothing."""
+    # Texts come one by one here, and lanes of threads are the parallelism: its own would wake other threads for each.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from tokenizers import Tokenizer
 
     # Found without importing the package, which would bring the embedder along.
@@ -38,6 +44,23 @@ def tokenizer() -> Tokenizer:
     read.no_truncation()
     read.model._resize_cache(_REMEMBERED_BY_TOKENIZER)
     return read
+
+
+def token_ids(text: str) -> array[int]:
+    """The text's tokens for the local embedder: counted when it is split, and wanted again when it is embedded.
+
+    Half a surrogate pair counts as a question mark. A tokenized character takes some 60 bytes while that lasts.
+    """
+    return _remembered(text) if len(text) <= _LONGEST_CHUNK else _tokens(text)
+
+
+def _tokens(text: str) -> array[int]:
+    whole = text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    (encoding,) = tokenizer().encode_batch_fast([whole], add_special_tokens=False)
+    return array("H", encoding.ids)
+
+
+_remembered = lru_cache(maxsize=_REMEMBERED_TEXTS)(_tokens)
 
 
 class _Characters(dict[str, int]):
@@ -103,7 +126,9 @@ def split(title: str, text: str, max_tokens: int, overlap: int) -> tuple[str, ..
     title, text = title.strip(), text.strip()
     whole = f"{title}\n{text}" if title and text else title or text
     # A character is at most 4 bytes, a token at least one, and the tokenizer adds one blank.
-    if len(whole) * 4 < max_tokens or count_tokens(whole) <= max_tokens:
+    if len(whole) * 4 < max_tokens or (
+        len(whole) <= max_tokens * _LONGEST_TOKEN and len(token_ids(whole)) <= max_tokens
+    ):
         return (whole,)
     if count_tokens(title) > max_tokens // 2:
         title = next(iter(_splitter(max(max_tokens // 2, 2), 0).chunks(title)), "")

@@ -69,7 +69,6 @@ def test_many_and_long_texts_in_parts_give_the_same_vectors_in_order(
 ) -> None:
     texts = [f"text {number} {'word ' * (number % 9)}" for number in range(150)]
     whole = embedder.embed(texts, purpose="document")
-    monkeypatch.setattr(local, "CHARACTERS_AT_ONCE", 40)
     monkeypatch.setattr(local, "TOKENS_AT_ONCE", 3)
     assert np.allclose(embedder.embed(texts, purpose="document"), whole, atol=1e-6)
 
