@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
+
+
+# Started by a shell's `&`, this process ignores Ctrl-C, and so would every command that tests send it to.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,3 +66,11 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
         yield made
     finally:
         made.down()
+
+
+@pytest.fixture(autouse=True)
+def restored(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test stopped or froze of the session's stack, and did not start again because it failed, is started."""
+    yield
+    if "stack" in request.fixturenames and hasattr(made := request.getfixturevalue("stack"), "restore"):
+        made.restore()

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.text import Text
 
 from sync.cli import terminal
+from sync.cli.applied_mappings import NoSuch
 
 if TYPE_CHECKING:
     from rich.progress import Task
@@ -40,7 +41,10 @@ class Look:
 
 
 def look(connection: Connection, registered: Registered, identities: Collection[str]) -> Look:
-    """Read from the state alone: the worker does the work, and this is who looks on."""
+    """Read from the state alone: the worker does the work, and this is who looks on.
+
+    Raises NoSuch when the mapping was removed meanwhile.
+    """
     from sqlalchemy import func, select
 
     from sync.apply.snapshots import Snapshot
@@ -50,6 +54,8 @@ def look(connection: Connection, registered: Registered, identities: Collection[
 
     found = [each for each in (find(connection, identity) for identity in identities) if each is not None]
     sources = {row.id: row for row in connection.execute(select(SOURCE).where(SOURCE.c.mapping == registered.name))}
+    if not sources:
+        raise NoSuch(f"mapping {registered.name} was removed meanwhile, and its backfill ended with it")
     rows = {}
     for each in found:
         snapshot = Snapshot.from_json(sources[each.source_id].snapshot)

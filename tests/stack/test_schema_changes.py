@@ -167,9 +167,9 @@ def test_the_page_for_dbas_shows_the_way_to_another_type_that_was_tried() -> Non
 ALTERED = {
     "renamed": ("alter table renamed rename column note to remark", "insert into renamed values (3, 'three')"),
     "dropped": ("alter table dropped drop column note cascade", "insert into dropped values (3, 'three')"),
-    "retyped": (
-        "alter publication headrace_{name} drop table retyped",
-        "alter table retyped alter column note type text using '00' || note",
+    "retyped": (  # at once: the worker, reading again what happened to others, puts the table back
+        "begin; alter publication headrace_{name} drop table retyped;"
+        " alter table retyped alter column note type text using '00' || note; commit",
         "insert into retyped values (3, 'three')",
     ),
     "gone": ("drop table gone",),

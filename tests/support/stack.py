@@ -39,6 +39,8 @@ class Stack:
         self.directory = directory
         self.temporary = temporary
         self.env: dict[str, str] = {}
+        self._away: set[str] = set()
+        self._frozen: set[str] = set()
 
     @classmethod
     def up(
@@ -107,20 +109,34 @@ class Stack:
         """Start one component and wait until it is ready; a component the stack does not have yet joins it."""
         self.run("start", service)
         self.env = json.loads(self.run("env", "--json"))
+        self._away.discard(service)
+
+    def restore(self) -> None:
+        """Everything that was there runs again: a test that failed half way must not make the next ones fail."""
+        for service in sorted(self._frozen):
+            self.resume(service)
+        for service in sorted(self._away, key=lambda name: name.startswith("connect")):  # it needs Kafka
+            self.start(service)
 
     def stop(self, service: str) -> None:
+        self._away.add(service)
+        self._frozen.discard(service)
         self.run("stop", service)
 
     def kill(self, service: str) -> None:
         """kill -9, its children too."""
+        self._away.add(service)
+        self._frozen.discard(service)
         self.run("kill", service)
 
     def pause(self, service: str) -> None:
         """Freeze it (SIGSTOP): it holds its connections and answers nothing."""
+        self._frozen.add(service)
         self.run("pause", service)
 
     def resume(self, service: str) -> None:
         self.run("resume", service)
+        self._frozen.discard(service)
 
     def logs(self, service: str, lines: int = 1000) -> str:
         return self.run("logs", service, "-n", str(lines))

@@ -33,6 +33,7 @@ def test_the_versions_are_those_that_were_read() -> None:
         (driver.Consumer, "_add_gap"),
         (driver.Consumer, "_new_offset"),
         (driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
+        (driver.AIOKafkaConsumerThread, "_fetch_records"),
         (faust.App, "_new_transport"),
         (faust.App, "_consumer_wait_empty"),
     ],
