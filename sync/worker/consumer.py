@@ -81,6 +81,17 @@ class Fetched(bytes):
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
+    catch_up = False  # whether what follows at once comes with what is there: a second call would cost as much
+
+    async def _fetch_records(
+        self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None
+    ) -> Any:
+        records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        if not records or not self.catch_up:
+            return records
+        more = await super()._fetch_records(consumer, active_partitions, CATCH_UP, max_records)
+        return {tp: [*batch, *more.get(tp, ())] for tp, batch in records.items()}
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
@@ -143,11 +154,8 @@ class _Consumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:
         await self._wait_for_room()
         app = cast(SourceApp, self.app)
-        waited, turn = await app.wait_for_a_lane(), app.turn
+        cast(_Thread, self._thread).catch_up, turn = await app.wait_for_a_lane(), app.turn
         records, active = await self._wait_next_records(timeout)
-        if waited and records:
-            more, _ = await self._wait_next_records(CATCH_UP)
-            records = {tp: [*batch, *(more or {}).get(tp, [])] for tp, batch in records.items()}
         if not self.flow_active or self.should_stop or app.seeking or app.turn != turn:
             # Stopped, revoked or assigned anew meanwhile: what was read is read again from the state's position.
             return
