@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 SMALL = Sizes(customers=50, flights=20, bookings=120, tickets=240)
 
 
-def airline(made: Pipeline, *before: str) -> Iterator[Pipeline]:
-    """An airline of 120 bookings, applied, first load done, one worker running; ``before``: SQL to run first."""
+def airline(made: Pipeline, *before: str, **env: str) -> Iterator[Pipeline]:
+    """An airline of 120 bookings, applied, first load done, one worker running in ``env``; ``before``: SQL first."""
     made.create_database()
     try:
         made.load_airline(SMALL)
         for statement in before:
             made.sql(statement)
-        made.start_worker()  # before anything is applied: it must notice by itself
+        made.start_worker(**env)  # before anything is applied: it must notice by itself
         made.apply()
         made.wait_loaded()
         yield made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from sync.state.backfills import Backfill
 from sync.state.documents import Documents, Priority, Raise
 from sync.state.registry import BACKFILL, LEDGER, ROW, Registered, load, next_sequence
 from tests.stack.conftest import SMALL
-from tests.support.pipeline import Pipeline, Process, wait_until
+from tests.support.pipeline import Headrace, Pipeline, wait_until
 
 if TYPE_CHECKING:
     from tests.support.stack import Stack
@@ -207,9 +206,7 @@ def test_ctrl_c_leaves_it_to_go_on_and_crashes_of_connect_and_worker_do_not_end_
     enlarge(airline)
     spoil(airline)
     airline.stack.stop("connect")
-    looking = Process(
-        [sys.executable, "-m", "sync.cli.main", "backfill", airline.name], airline.env, tmp_path / "looking.log"
-    )
+    looking = Headrace(["backfill", airline.name], airline.env, tmp_path / "looking.log")
     wait_until("the backfill to be noted", lambda: noted(airline))
     looking.send(signal.SIGINT)
     assert looking.process.wait(20) == 0, looking.text()
@@ -241,8 +238,7 @@ def test_one_that_is_stopped_in_the_middle_removes_nothing(airline: Pipeline, tm
     wait_until("the backfill to begin", lambda: begun(airline) and noted(airline), every=0.01)
     airline.stack.pause("connect")
     signals = signalled(airline)
-    arguments = [sys.executable, "-m", "sync.cli.main", "backfill", airline.name, "--stop"]
-    stopping = Process(arguments, airline.env, tmp_path / "stopping.log")
+    stopping = Headrace(["backfill", airline.name, "--stop"], airline.env, tmp_path / "stopping.log")
     try:
         wait_until("the signal to stop", lambda: signalled(airline) > signals)
     finally:

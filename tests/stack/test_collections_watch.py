@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -12,19 +12,20 @@ from weaviate.classes.config import DataType, Property
 from weaviate.classes.query import Filter
 
 from sync.state.registry import LEDGER
+from tests.stack.conftest import airline
 from tests.support.pipeline import Pipeline, wait_until
 from tests.support.weaviate_client import connected
+
+if TYPE_CHECKING:
+    from tests.support.stack import Stack
 
 MENDED = 30.0
 
 
-@pytest.fixture
-def watched(pipeline: Pipeline) -> Pipeline:
+@pytest.fixture(scope="module")
+def watched(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """A worker that looks at its collections twice a second."""
-    pipeline.workers[-1].stop()
-    pipeline.start_worker(HEADRACE_CHECK_EVERY="0.5")
-    pipeline.wait()
-    return pipeline
+    yield from airline(Pipeline(stack, tmp_path_factory.mktemp("watched")), HEADRACE_CHECK_EVERY="0.5")
 
 
 def drop(client: Any, name: str) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +27,7 @@ from sync.evidence import visible
 from sync.evidence.freshness import Status, statuses
 from sync.state.database import State
 from sync.state.registry import SOURCE, load
+from tests.support.launch import Launched
 
 ROOT = Path(__file__).resolve().parents[2]
 MAPPING = ROOT / "mappings" / "airline.yml"
@@ -63,6 +64,8 @@ def dying_with_us() -> list[str]:
 class Process:
     """A process of ours, in a group of its own, its output in a file."""
 
+    process: subprocess.Popen[bytes] | Launched
+
     def __init__(self, arguments: list[str], env: dict[str, str], log: Path) -> None:
         self.log = log
         with log.open("ab") as output:
@@ -95,6 +98,15 @@ class Process:
 
     def text(self) -> str:
         return self.log.read_text(errors="replace")
+
+
+class Headrace(Process):
+    """`headrace …` in the background."""
+
+    def __init__(self, arguments: list[str], env: dict[str, str], log: Path) -> None:
+        self.log = log
+        log.touch()
+        self.process = Launched(arguments, env, log.parent, log, log)
 
 
 BOOKING_TEXT = """
@@ -201,22 +213,23 @@ class Pipeline:
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`headrace …` as a user runs it."""
-        done = subprocess.run(
-            [sys.executable, "-m", "sync.cli.main", *arguments],
-            env=self.env,
-            cwd=self.directory,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=180,
-        )
+        with tempfile.TemporaryDirectory(dir=self.directory) as said:
+            out, err = Path(said, "out"), Path(said, "err")
+            launched = Launched(list(arguments), self.env, self.directory, out, err)
+            try:
+                code = launched.wait(180)
+            finally:
+                if launched.poll() is None:
+                    os.killpg(launched.pid, signal.SIGKILL)
+                    launched.wait()
+            done = subprocess.CompletedProcess(launched.args, code, out.read_text(), err.read_text())
         if check and done.returncode != 0:
             raise AssertionError(f"headrace {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
     def start_worker(self, **env: str) -> Process:
         log = self.directory / f"worker-{len(self.workers)}.log"
-        worker = Process([sys.executable, "-m", "sync.cli.main", "run"], {**self.env, **env}, log)
+        worker = Headrace(["run"], {**self.env, **env}, log)
         self.workers.append(worker)
         return worker
 

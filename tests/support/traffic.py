@@ -43,11 +43,17 @@ class Traffic:
             while not self._stopped.is_set():
                 try:
                     with psycopg.connect(self.url, autocommit=True, connect_timeout=5) as connection:
+                        self._number_after_the_last(connection)
                         self._commit_until_stopped(connection)
                 except psycopg.OperationalError:
                     self._stopped.wait(0.2)  # the database is being killed and started: that is what is tested
         except BaseException as exc:
             self.failure = exc
+
+    def _number_after_the_last(self, connection: psycopg.Connection[Any]) -> None:
+        """Another traffic may have been here; a deleted booking's number is not given again by this one."""
+        (last,) = connection.execute("select coalesce(max(booking_id), 0) from bookings").fetchone() or (0,)
+        self._next_booking = max(self._next_booking, last)
 
     def _commit_until_stopped(self, connection: psycopg.Connection[Any]) -> None:
         due = time.monotonic()
