@@ -9,7 +9,20 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from bench import applying, fan_out, first_load, gaps, highest, large, latency, memory, quiet, report, several
+from bench import (
+    applying,
+    backfilling,
+    fan_out,
+    first_load,
+    gaps,
+    highest,
+    large,
+    latency,
+    memory,
+    quiet,
+    report,
+    several,
+)
 from bench.course import Course
 from bench.figures import Figure, NotMeasured
 from bench.floors import commit_to_kafka
@@ -20,7 +33,7 @@ from sync.demo.airline import Sizes
 from sync.errors import HeadraceError
 from tests.support.stack import StackFailed
 
-NAMES = ("load", "latency", "highest", "fan-out", "apply", "quiet", "gaps", "memory", "several", "large")
+NAMES = ("load", "latency", "highest", "fan-out", "apply", "quiet", "backfill", "gaps", "memory", "several", "large")
 
 
 class Run:
@@ -59,6 +72,7 @@ class Run:
                 "memory": lambda: [memory.small(loaded, made.worker_peak())],
                 "apply": lambda: applying.measure(course),
                 "quiet": lambda: quiet.measure(course),
+                "backfill": lambda: backfilling.measure(course),
                 "gaps": lambda: gaps.measure(course),
             }
             self._part("floors", course.floor_figures)
