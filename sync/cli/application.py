@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
+ANSWERS_WITHIN = 5.0  # seconds
+
+
 class Refused(HeadraceError):
     """The mapping cannot be applied as things stand; nothing was done."""
 
@@ -65,10 +68,17 @@ class Application:
                 f"{self.name} is applied in version {version}, and this is {self.plan.version}",
                 advice=f"`headrace remove {self.name}`, then apply: a mapping cannot be changed yet while it serves.",
             )
+        self._ask_kafka()
         self._refuse_strangers_connector()
         with Weaviate(self.settings) as weaviate:
             refuse(weaviate, self.targets, others)
         return False
+
+    def _ask_kafka(self) -> None:
+        """Kafka Connect without its Kafka keeps one waiting for half a minute, and is blamed then."""
+        from connectors.topics import Topics
+
+        Topics(self.settings.kafka, timeout=ANSWERS_WITHIN).describe(f"headrace.{self.name}")
 
     def _refuse_strangers_connector(self) -> None:
         """A connector that this state does not know is another Headrace's, or what a killed `apply` left."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -14,10 +14,11 @@ from tests.support.pipeline import Pipeline
 if TYPE_CHECKING:
     from tests.support.stack import Stack
 
+P = TypeVar("P", bound=Pipeline)
 SMALL = Sizes(customers=50, flights=20, bookings=120, tickets=240)
 
 
-def airline(made: Pipeline, *before: str, **env: str) -> Iterator[Pipeline]:
+def airline(made: P, *before: str, **env: str) -> Iterator[P]:
     """An airline of 120 bookings, applied, first load done, one worker running in ``env``; ``before``: SQL first."""
     made.create_database()
     try:

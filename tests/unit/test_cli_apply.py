@@ -87,6 +87,7 @@ class Outside:
         database = SimpleNamespace(catalogue=lambda tables: lock.sources["airline"])
         monkeypatch.setattr("sync.write.weaviate.Weaviate", self.weaviate)
         monkeypatch.setattr("connectors.connect.Connect", self._connect)
+        monkeypatch.setattr("connectors.topics.Topics.describe", lambda *_: None)
         monkeypatch.setattr("connectors.registration.source_database", lambda mapping, source: database)
         monkeypatch.setattr("connectors.registration.preflight", lambda *_: {"airline": self.problems})
         monkeypatch.setattr("connectors.registration.register", self.register)
