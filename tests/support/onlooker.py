@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from weaviate.classes.query import Filter
 from weaviate.exceptions import WeaviateBaseError
 
 from sync.write.objects import object_id
+from tests.support.background import Background
 from tests.support.pipeline import Pipeline
 from tests.support.weaviate_client import connected
 
@@ -21,7 +21,7 @@ PRICE = re.compile(r"for ([\d,]+)\.00 EUR")
 BAGS = re.compile(r"checked baggage ([\d.]+) kg")
 
 
-class Onlooker:
+class Onlooker(Background):
     """Looks at the bookings 1..``kept``, one after the other, until stopped.
 
     ``holes`` and ``halves`` say what was wrong: a document that was absent though Weaviate answered, and one with half
@@ -31,37 +31,22 @@ class Onlooker:
     """
 
     def __init__(self, pipeline: Pipeline, kept: int) -> None:
+        super().__init__("onlooker")
         self.pipeline, self.kept = pipeline, kept
         self._names = self._read_names()
         self.looks = self.refused = self.gaps = 0
         self.holes: list[str] = []
         self.halves: list[str] = []
         self._began = time.monotonic()
-        self.failure: BaseException | None = None
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="onlooker", daemon=True)
 
-    def start(self) -> Onlooker:
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join(30)
-        if self.failure is not None:
-            raise self.failure
-
-    def _run(self) -> None:
-        try:
-            while not self._stopped.is_set():
-                try:
-                    with connected(self.pipeline.env) as client:
-                        self._look_on(client)
-                except (WeaviateBaseError, grpc.RpcError, httpx.HTTPError):
-                    self.refused += 1  # an app sees an error, not an absence
-                    self._stopped.wait(0.1)
-        except BaseException as exc:
-            self.failure = exc
+    def _go_on(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                with connected(self.pipeline.env) as client:
+                    self._look_on(client)
+            except (WeaviateBaseError, grpc.RpcError, httpx.HTTPError):
+                self.refused += 1  # an app sees an error, not an absence
+                self._stopped.wait(0.1)
 
     def _look_on(self, client: Any) -> None:
         name = self.pipeline.name.capitalize() + "Booking"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from typing import Any
 
 import psycopg
 
+from tests.support.background import Background
 
-class Traffic:
+
+class Traffic(Background):
     """A thread that commits inserts, updates, deletes, key changes, moves, large transactions and truncates.
 
     ``commits`` counts transactions, ``changes`` rows. A database that is away is tried again until ``stop``.
@@ -19,36 +20,20 @@ class Traffic:
     """
 
     def __init__(self, url: str, seed: int, *, rate: float = 100.0, truncates: bool = False, kept: int = 0) -> None:
+        super().__init__("traffic")
         self.url, self.rate, self.truncates, self.kept = url, rate, truncates, kept
         self.chance = random.Random(seed)
         self.commits = self.changes = 0
-        self.failure: BaseException | None = None
         self._next_booking = 1_000_000
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
 
-    def start(self) -> Traffic:
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """End after the commit under way. Raises what made it fail."""
-        self._stopped.set()
-        self._thread.join(60)
-        if self.failure is not None:
-            raise self.failure
-
-    def _run(self) -> None:
-        try:
-            while not self._stopped.is_set():
-                try:
-                    with psycopg.connect(self.url, autocommit=True, connect_timeout=5) as connection:
-                        self._number_after_the_last(connection)
-                        self._commit_until_stopped(connection)
-                except psycopg.OperationalError:
-                    self._stopped.wait(0.2)  # the database is being killed and started: that is what is tested
-        except BaseException as exc:
-            self.failure = exc
+    def _go_on(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                with psycopg.connect(self.url, autocommit=True, connect_timeout=5) as connection:
+                    self._number_after_the_last(connection)
+                    self._commit_until_stopped(connection)
+            except psycopg.OperationalError:
+                self._stopped.wait(0.2)  # the database is being killed and started: that is what is tested
 
     def _number_after_the_last(self, connection: psycopg.Connection[Any]) -> None:
         """Another traffic may have been here; a deleted booking's number is not given again by this one."""
