@@ -19,6 +19,7 @@ from bench import (
     large,
     latency,
     memory,
+    million,
     quiet,
     report,
     several,
@@ -33,7 +34,21 @@ from sync.demo.airline import Sizes
 from sync.errors import HeadraceError
 from tests.support.stack import StackFailed
 
-NAMES = ("load", "latency", "highest", "fan-out", "apply", "quiet", "backfill", "gaps", "memory", "several", "large")
+NAMES = (
+    "load",
+    "latency",
+    "highest",
+    "fan-out",
+    "apply",
+    "quiet",
+    "backfill",
+    "gaps",
+    "memory",
+    "several",
+    "large",
+    "million",
+)
+USUAL = tuple(name for name in NAMES if name != "million")  # which takes a quarter of an hour by itself
 
 
 class Run:
@@ -48,12 +63,14 @@ class Run:
         self._console.print(f"… {sentence}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
     def measure(self) -> None:
-        if self.wanted - {"several", "large"}:  # these have stacks of their own
+        if self.wanted - {"several", "large", "million"}:  # these have stacks of their own
             self._on_one_stack()
         if "several" in self.wanted:
             self._part("several", lambda: [several.measure(self.say, quick=self.quick)])
         if "large" in self.wanted:
             self._part("large", lambda: large.measure(self.say, quick=self.quick))
+        if "million" in self.wanted:
+            self._part("million", lambda: million.measure(self.say, quick=self.quick))
 
     def _on_one_stack(self) -> None:
         with rig(Sizes(), self.say) as made:
@@ -95,7 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
     """0 when all was measured, whatever the figures say; 2 when something could not be."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--json", metavar="FILE", help="write figures and raw samples there too; - prints them")
-    parser.add_argument("--only", metavar="A,B", default=",".join(NAMES), help=f"of {', '.join(NAMES)}")
+    parser.add_argument("--only", metavar="A,B", default=",".join(USUAL), help=f"of {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help="shorter and rougher")
     options = parser.parse_args(arguments)
     wanted = frozenset(options.only.split(","))
