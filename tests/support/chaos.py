@@ -74,11 +74,19 @@ class Chaos:
                 self.pipeline.workers[-1].send(signal.SIGCONT)
             else:
                 self.pipeline.start_worker()
-        elif frozen:
-            self.pipeline.stack.resume(component)
+        elif frozen and self._resumed(component):
+            return
         else:  # beside what else happens: Connect takes seconds, and does not start without Kafka
             self._coming[component] = threading.Thread(target=self._start, args=(component,), daemon=True)
             self._coming[component].start()
+
+    def _resumed(self, component: str) -> bool:
+        """Connect may have ended by itself, for want of Kafka, in the moment before it was frozen."""
+        try:
+            self.pipeline.stack.resume(component)
+        except StackFailed:
+            return False
+        return True
 
     def _start(self, component: str) -> None:
         """As a supervisor does: again, until it stays."""

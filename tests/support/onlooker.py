@@ -38,6 +38,11 @@ class Onlooker(Background):
         self.holes: list[str] = []
         self.halves: list[str] = []
         self._began = time.monotonic()
+        self._http = httpx.Client(timeout=10)
+
+    def stop(self) -> None:
+        super().stop()
+        self._http.close()
 
     def _go_on(self) -> None:
         while not self._stopped.is_set():
@@ -81,8 +86,13 @@ class Onlooker(Background):
         self.holes.append(f"{at - self._began:.1f} s: booking {key} by {' and '.join(missing)}, {gap:.0f} ms and more")
 
     def _by_id(self, collection: Any, key: str) -> str | None:
-        found = collection.query.fetch_object_by_id(object_id(self.pipeline.name, "booking", key, 0))
-        return str(found.properties["content"]) if found else None
+        """By Weaviate's REST: its gRPC looks for an id as for a filter, by way of a number that an update changes."""
+        where = f"{self.pipeline.env['HEADRACE_WEAVIATE_URL']}/v1/objects/{collection.name}"
+        found = self._http.get(f"{where}/{object_id(self.pipeline.name, 'booking', key, 0)}")
+        if found.status_code == 404:
+            return None
+        found.raise_for_status()
+        return str(found.json()["properties"]["content"])
 
     def _by_filter(self, collection: Any, key: str) -> str | None:
         found = collection.query.fetch_objects(filters=Filter.by_property("document_key").equal(key), limit=2).objects
