@@ -51,12 +51,13 @@ def since(rig: Rig, number: int) -> list[Entry]:
     ]
 
 
-def latencies(entries: Iterable[Entry], sent: Iterable[Sent]) -> list[float]:
+def latencies(entries: Iterable[Entry], sent: Iterable[Sent], *, by_any_write: bool = False) -> list[float]:
     """Milliseconds from each commit to the return of the write that made it searchable, in the order sent.
 
     Each key must have been sent once. An entry answers a change when what it answers to was committed between
-    the change's beginning and its COMMIT's return; database and bench share a clock. Raises NotMeasured for
-    a change that no entry answers.
+    the change's beginning and its COMMIT's return; database and bench share a clock. ``by_any_write``: any write
+    since counts, where a row that is read again may show the change before the log does, and nothing else is written.
+    Raises NotMeasured for a change that no entry answers.
     """
     written: dict[str, list[Entry]] = {}
     for entry in entries:
@@ -64,7 +65,8 @@ def latencies(entries: Iterable[Entry], sent: Iterable[Sent]) -> list[float]:
             written.setdefault(entry.key, []).append(entry)
     found = []
     for one in sent:
-        answers = [e for e in written.get(one.key, ()) if e.written_at >= one.began and e.committed_at >= one.began]
+        later = [e for e in written.get(one.key, ()) if e.written_at >= one.began]
+        answers = later if by_any_write else [e for e in later if e.committed_at >= one.began]
         if not answers:
             raise NotMeasured(f"the ledger has no entry for the change of booking {one.key}")
         found.append((min(e.written_at for e in answers) - one.committed) / 1000)
