@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
@@ -37,10 +38,14 @@ class Launched:
 
     def __init__(self, arguments: list[str], env: dict[str, str], folder: Path, out: Path, err: Path) -> None:
         self.args = arguments
+        ready, told = _context.Pipe(duplex=False)
         self._process = _context.Process(
-            target=_become, args=(arguments, env, str(folder), str(out), str(err)), daemon=True
+            target=_become, args=(told, arguments, env, str(folder), str(out), str(err)), daemon=True
         )
         self._process.start()
+        told.close()
+        with ready:
+            ready.recv()  # before it has a session of its own, no signal to that would find it
         assert self._process.pid is not None
         self.pid = self._process.pid
 
@@ -59,9 +64,11 @@ class Launched:
         return code
 
 
-def _become(arguments: list[str], env: dict[str, str], folder: str, out: str, err: str) -> None:
+def _become(told: Connection, arguments: list[str], env: dict[str, str], folder: str, out: str, err: str) -> None:
     os.setsid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    told.send(None)
+    told.close()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
