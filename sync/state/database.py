@@ -175,7 +175,8 @@ def _sqlite_engine(url: str) -> Engine:
     def _begin(connection: Connection) -> None:
         write = connection.get_execution_options().get("headrace_write")
         raw: Any = connection.connection.dbapi_connection
-        raw.execute("BEGIN IMMEDIATE" if write else "BEGIN").close()  # a tenth of what SQLAlchemy takes for it
+        # Through SQLAlchemy it was 3 % of a worker's work at 200 changes a second.
+        raw.execute("BEGIN IMMEDIATE" if write else "BEGIN").close()
 
     return engine
 

@@ -154,7 +154,8 @@ class _Consumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:
         await self._wait_for_room()
         app = cast(SourceApp, self.app)
-        cast(_Thread, self._thread).catch_up, turn = await app.wait_for_a_lane(), app.turn
+        cast(_Thread, self._thread).catch_up = await app.wait_for_a_lane()
+        turn = app.turn
         records, active = await self._wait_next_records(timeout)
         if not self.flow_active or self.should_stop or app.seeking or app.turn != turn:
             # Stopped, revoked or assigned anew meanwhile: what was read is read again from the state's position.

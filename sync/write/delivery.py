@@ -24,17 +24,10 @@ class Delivered:
     parked: list[tuple[Owed, str]] = field(default_factory=list)
     wrong: list[Draft] = field(default_factory=list)
 
-    def has(self, draft: Draft) -> bool:
-        """Whether something became of this one."""
-        mine = draft.owed.id
-        return any(
-            mine == owed.id
-            for owed in (
-                *(one.owed for one in self.settled),
-                *(owed for owed, _ in self.parked),
-                *(one.owed for one in self.wrong),
-            )
-        )
+    def documents(self) -> set[int]:
+        """Those of which something became."""
+        known = [*(one.owed for one in self.settled), *(owed for owed, _ in self.parked), *(d.owed for d in self.wrong)]
+        return {owed.id for owed in known}
 
 
 class Delivery:
@@ -54,9 +47,9 @@ class Delivery:
             else:
                 kept.append(draft)
         self._prune(kept)
-        wrong = [draft for draft in kept if draft.owed.doubtful and not self._stands(draft)]
-        into.wrong += wrong
-        into.settled += [as_settled(draft) for draft in kept if draft not in wrong]
+        wrong = {draft.owed.id for draft in kept if draft.owed.doubtful and not self._stands(draft)}
+        into.wrong += [draft for draft in kept if draft.owed.id in wrong]
+        into.settled += [as_settled(draft) for draft in kept if draft.owed.id not in wrong]
 
     def _put(self, reflects: Mapping[str, Reflects], drafts: Sequence[Draft]) -> dict[UUID, str]:
         now = datetime.now(UTC)

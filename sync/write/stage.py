@@ -200,7 +200,8 @@ class Stage:
                 try:
                     well = self._deliver_or_rest(gathering, type_id, group, done) and well
                 except OutcomeUnknown as exc:
-                    self._doubt(type_id, [draft for draft in group if not done.has(draft)], exc)
+                    known = done.documents()
+                    self._doubt(type_id, [draft for draft in group if draft.owed.id not in known], exc)
                     well = False
         finally:
             if done.wrong:
