@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 from bench import generator
 from bench.course import Course
@@ -22,23 +20,18 @@ def measure(course: Course) -> list[Figure]:
     rig = course.rig
     rig.settle()
     course.say(f"backfill of {rig.sizes.rows:,} rows while {FRESH:.0f} changes/s go on")
-    before, stop = rig.last_entry(), threading.Event()
+    before = rig.last_entry()
     wanted = generator.keys(min(4_000, rig.sizes.bookings), rig.sizes.bookings, seed=course.next_seed())
     took: list[float] = []
-    with ThreadPoolExecutor(1) as pool:
-        fresh = pool.submit(generator.run, rig.url, FRESH, wanted, until=stop)
-        try:
-            for _ in range(TIMES):
-                time.sleep(AROUND)
-                began = time.monotonic()
-                rig.children.call("backfill", MAPPING)
-                took.append(time.monotonic() - began)
+    with generator.beside(rig.url, FRESH, wanted) as sent:
+        for _ in range(TIMES):
             time.sleep(AROUND)
-        finally:
-            stop.set()
-        load = fresh.result()
+            began = time.monotonic()
+            rig.children.call("backfill", MAPPING)
+            took.append(time.monotonic() - began)
+        time.sleep(AROUND)
     rig.settle()
-    waited = latencies(since(rig, before), load.sent, by_any_write=True)
+    waited = latencies(since(rig, before), sent, by_any_write=True)
     return [
         Figure("backfill of all tables", rig.sizes.rows / max(took), "rows/s", details={"seconds": took}),
         Figure(

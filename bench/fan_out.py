@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 from bench import generator
 from bench.course import Course
 from bench.entries import latencies, since
@@ -26,7 +23,6 @@ def measure(course: Course) -> list[Figure]:
     with Address(rig.url).connect() as connection:
         connection.execute("update tickets set flight_id = %s where seq_no = 1 and booking_id <= %s", [FLIGHT, width])
     rig.settle()
-    stop = threading.Event()
     before = rig.last_entry()
     wanted = generator.keys(
         min(4_000, rig.sizes.bookings - width),
@@ -35,16 +31,11 @@ def measure(course: Course) -> list[Figure]:
         apart_from=frozenset(range(1, width + 1)) | _on_flight(course),
     )
     took: list[float] = []
-    with ThreadPoolExecutor(1) as pool:
-        singles = pool.submit(generator.run, rig.url, SINGLES, wanted, until=stop)
-        try:
-            for turn in range(TIMES):
-                took.append(_turn(course, turn, width))
-        finally:
-            stop.set()
-        load = singles.result()
+    with generator.beside(rig.url, SINGLES, wanted) as sent:
+        for turn in range(TIMES):
+            took.append(_turn(course, turn, width))
     rig.settle()
-    waited = latencies(since(rig, before), load.sent)
+    waited = latencies(since(rig, before), sent)
     floor = course.latency_floor
     return [
         Figure(f"one flight shared by {width:,} bookings: all searchable", max(took) / 1000, "s",

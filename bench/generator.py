@@ -10,7 +10,9 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bench.figures import NotMeasured
@@ -67,6 +69,20 @@ def run(
 ) -> Load:
     """Change the price of each booking in ``wanted``, ``rate`` a second; ends early when ``until`` is set."""
     return _Schedule(url, rate, wanted, heard, until or threading.Event()).run()
+
+
+@contextmanager
+def beside(url: str, rate: float, wanted: Sequence[str]) -> Iterator[list[Sent]]:
+    """Such changes while something else is done; the list holds what was sent once that is over."""
+    sent: list[Sent] = []
+    until = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        going_on = pool.submit(run, url, rate, wanted, until=until)
+        try:
+            yield sent
+        finally:
+            until.set()
+        sent += going_on.result().sent
 
 
 class _Schedule:

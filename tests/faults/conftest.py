@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +12,6 @@ from tests.stack.conftest import airline
 from tests.support.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from tests.support.stack import Stack
 
 
@@ -22,25 +20,24 @@ class Kept:
 
     def __init__(self, stack: Stack, folders: pytest.TempPathFactory) -> None:
         self._stack, self._folders = stack, folders
-        self._made: tuple[AbstractContextManager[Pipeline], Pipeline] | None = None
+        self._undo = ExitStack()
+        self._pipeline: Pipeline | None = None
         self._failed = 0
 
     def get(self, failed: int) -> Pipeline:
         """``failed``: how many tests of this session have."""
         if failed != self._failed:
             self.close()
-        if self._made is None:
-            made = contextmanager(airline)(Pipeline(self._stack, self._folders.mktemp("airline")))
-            self._made, self._failed = (made, made.__enter__()), failed
-        pipeline = self._made[1]
-        if pipeline.workers[-1].process.poll() is not None:
-            pipeline.start_worker()
-        return pipeline
+        if self._pipeline is None:
+            made = Pipeline(self._stack, self._folders.mktemp("airline"))
+            self._pipeline, self._failed = self._undo.enter_context(contextmanager(airline)(made)), failed
+        if self._pipeline.workers[-1].process.poll() is not None:
+            self._pipeline.start_worker()
+        return self._pipeline
 
     def close(self) -> None:
-        if self._made is not None:
-            made, self._made = self._made, None
-            made[0].__exit__(None, None, None)
+        self._pipeline = None
+        self._undo.close()
 
 
 @pytest.fixture(scope="module")

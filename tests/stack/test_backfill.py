@@ -6,7 +6,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,16 +156,21 @@ def settled(pipeline: Pipeline) -> None:
     pipeline.assert_equal()
 
 
-def test_what_the_state_has_wrong_is_mended_while_commits_go_on(airline: Pipeline) -> None:
-    spoil(airline)
-    with commits(airline):
-        (done,) = backfill(airline)
+def mend_beside(pipeline: Pipeline, commits: AbstractContextManager[None]) -> None:
+    """What the state has wrong is mended while ``commits`` go on."""
+    spoil(pipeline)
+    with commits:
+        (done,) = backfill(pipeline)
     assert done["outcome"] == "complete"
     assert done["swept"]
     assert done["changed"] >= 2
     assert done["removed"] == 1
     assert sorted(done["tables"]) == ["bookings", "customers", "flights", "tickets"]
-    settled(airline)
+    settled(pipeline)
+
+
+def test_what_the_state_has_wrong_is_mended_while_commits_go_on(airline: Pipeline) -> None:
+    mend_beside(airline, commits(airline))
 
 
 def test_reading_what_is_as_stored_writes_nothing(airline: Pipeline) -> None:

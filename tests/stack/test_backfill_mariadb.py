@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.stack.conftest import airline
-from tests.stack.test_backfill import backfill, settled, spoil, written
+from tests.stack.test_backfill import backfill, mend_beside, settled, written
+from tests.support.background import Background
 from tests.support.pipeline_mariadb import MariaDBPipeline
 
 if TYPE_CHECKING:
@@ -22,49 +22,41 @@ def maria(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ma
     yield from airline(MariaDBPipeline(stack, tmp_path_factory.mktemp("backfill")))
 
 
+class Commits(Background):
+    """Updates, inserts, deletes and key changes all along."""
+
+    def __init__(self, pipeline: MariaDBPipeline) -> None:
+        super().__init__("commits")
+        self._pipeline = pipeline
+
+    def _go_on(self) -> None:
+        sql = self._pipeline.sql
+        for number in range(1, 1_000_000):
+            if self._stopped.wait(0.005):
+                return
+            booking, new = 20 + number % 80, 5000 + number
+            sql(
+                f"update bookings set total_amt = {number} where booking_id = {booking};"
+                f" insert into bookings select {new}, 'NEW001', customer_id, booked_at, 1, null from bookings"
+                f" where booking_id = {booking}"
+            )
+            if number % 3 == 0:
+                sql(f"delete from bookings where booking_id = {new - 1}")
+            if number % 7 == 0:
+                sql(f"update bookings set booking_id = booking_id + 100000 where booking_id = {new}")
+
+
 @contextmanager
 def commits(pipeline: MariaDBPipeline) -> Iterator[None]:
-    """Updates, inserts, deletes and key changes all along."""
-    stopping = threading.Event()
-    failed: list[BaseException] = []
-
-    def go_on() -> None:
-        try:
-            for number in range(1, 1_000_000):
-                if stopping.wait(0.005):
-                    return
-                booking, new = 20 + number % 80, 5000 + number
-                pipeline.sql(
-                    f"update bookings set total_amt = {number} where booking_id = {booking};"
-                    f" insert into bookings select {new}, 'NEW001', customer_id, booked_at, 1, null from bookings"
-                    f" where booking_id = {booking}"
-                )
-                if number % 3 == 0:
-                    pipeline.sql(f"delete from bookings where booking_id = {new - 1}")
-                if number % 7 == 0:
-                    pipeline.sql(f"update bookings set booking_id = booking_id + 100000 where booking_id = {new}")
-        except BaseException as exc:
-            failed.append(exc)
-
-    thread = threading.Thread(target=go_on)
-    thread.start()
+    going_on = Commits(pipeline).start()
     try:
         yield
     finally:
-        stopping.set()
-        thread.join()
-    assert not failed
+        going_on.stop()
 
 
 def test_what_the_state_has_wrong_is_mended_while_commits_go_on(maria: MariaDBPipeline) -> None:
-    spoil(maria)
-    with commits(maria):
-        (done,) = backfill(maria)
-    assert done["outcome"] == "complete"
-    assert done["swept"]
-    assert done["changed"] >= 2
-    assert done["removed"] == 1
-    settled(maria)
+    mend_beside(maria, commits(maria))
 
 
 def test_a_filtered_one_mends_what_it_shows_and_writes_nothing_else(maria: MariaDBPipeline) -> None:

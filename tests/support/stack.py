@@ -110,6 +110,7 @@ class Stack:
         self.run("start", service)
         self.env = json.loads(self.run("env", "--json"))
         self._away.discard(service)
+        self._frozen.discard(service)
 
     def restore(self) -> None:
         """Everything that was there runs again: a test that failed half way must not make the next ones fail."""
@@ -117,7 +118,6 @@ class Stack:
             try:
                 self.resume(service)
             except StackFailed:  # it has ended by itself
-                self._frozen.discard(service)
                 self._away.add(service)
         for service in sorted(self._away, key=lambda name: name.startswith("connect")):  # it needs Kafka
             self.start(service)
