@@ -48,7 +48,10 @@ class Onlooker(Background):
         while not self._stopped.is_set():
             try:
                 with connected(self.pipeline.env) as client:
-                    self._look_on(client)
+                    if client.is_ready():  # one that starts answers 404 for what it has, for some 50 ms
+                        self._look_on(client)
+                    else:
+                        self._stopped.wait(0.01)
             except (WeaviateBaseError, grpc.RpcError, httpx.HTTPError):
                 self.refused += 1  # an app sees an error, not an absence
                 self._stopped.wait(0.1)
