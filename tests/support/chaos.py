@@ -16,6 +16,7 @@ COMPONENTS = ("worker", "kafka", "connect", "weaviate", "postgres")
 MOST_AWAY = 2  # at once
 OUTAGE = (0.3, 6.0)  # seconds
 QUIET = (0.2, 3.0)  # seconds between two blows
+STAYS_WITHIN = 90.0  # seconds, for a component that is started again
 
 
 @dataclass
@@ -91,10 +92,13 @@ class Chaos:
         return True
 
     def _start(self, component: str) -> None:
-        """As a supervisor does: again, until it stays."""
-        for _ in range(5):
+        """As a supervisor does: again, until it stays. Connect ends at once while Kafka is away."""
+        end = time.monotonic() + STAYS_WITHIN
+        while True:
             try:
                 return self.pipeline.stack.start(component)
             except StackFailed as exc:
-                failure = exc
-        self._failures.append(failure)
+                if time.monotonic() > end:
+                    self._failures.append(exc)
+                    return
+            time.sleep(0.5)

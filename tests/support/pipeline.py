@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -256,10 +257,7 @@ class Pipeline:
         markers = visible.Markers(self.state, registered, lambda _, token: self.emit(token))
         found = visible.wait(self.state, registered, markers, timeout)
         if not found.yes:
-            said = self.workers[-1].text()[-2000:] if self.workers else ""
-            raise AssertionError(
-                f"not visible within {timeout:.0f} s: {found}; {self.whereabouts()}; the worker's log ends: {said}"
-            )
+            raise AssertionError(f"not visible within {timeout:.0f} s: {found}; {self.whereabouts()}; {self._worker()}")
 
     def whereabouts(self) -> str:
         """How far the topic goes, how far it is applied, and what Connect says: where to look when it stands still."""
@@ -273,6 +271,19 @@ class Pipeline:
             for name, c in connectors.items()
         }
         return f"topics end at {ends}, applied {applied}, tasks {states}"
+
+    def _worker(self) -> str:
+        """What became of the worker: its exit code, or where each of its threads stands; and the end of its log."""
+        if not self.workers:
+            return "no worker was started"
+        worker = self.workers[-1]
+        before = worker.text()
+        if (code := worker.process.poll()) is not None:
+            return f"the worker ended with {code}; its log ends: {before[-3000:]}"
+        worker.send(signal.SIGUSR1)
+        with contextlib.suppress(AssertionError):  # frozen it says nothing
+            wait_until("the worker to say where it stands", lambda: worker.text()[len(before) :].count("\n") > 20, 5)
+        return f"the worker's log ends: {before[-2000:]}\nit stands at: {worker.text()[len(before) :]}"
 
     def statuses(self) -> dict[str, Status]:
         """As `headrace status`, by document type."""
