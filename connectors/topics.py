@@ -8,6 +8,7 @@ Synchronous; each call opens a connection of its own. From a running event loop 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
@@ -24,6 +25,7 @@ from sync.errors import KafkaError, KafkaUnreachable
 RETENTION_MS = 7 * 24 * 3600 * 1000
 NO_ERROR, UNKNOWN_TOPIC, TOPIC_EXISTS = 0, 3, 36  # of Kafka's protocol
 BEGINNING, END = -2, -1  # Kafka's timestamps for the first offset and the one after the last
+CLOSED_WITHIN = 5.0  # seconds
 SET_ON_TOPIC = 1  # describe_configs: this value was given to the topic itself
 T = TypeVar("T")
 
@@ -99,7 +101,7 @@ class Topics:
                 raise KafkaError(f"Kafka at {self.bootstrap} refuses: {exc}") from exc
             raise KafkaUnreachable(f"Kafka at {self.bootstrap} does not answer: {exc}") from exc
         finally:
-            await admin.close()
+            await _close(admin)
 
     async def _ensure(self, admin: AIOKafkaAdminClient, name: str, wanted: dict[str, str]) -> bool:
         found = await _describe(admin, name)
@@ -132,6 +134,13 @@ class Topics:
         while ((found := await _describe(admin, name)) is not None) is not exists:
             await asyncio.sleep(0.02)
         return found
+
+
+async def _close(admin: AIOKafkaAdminClient) -> None:
+    """Bounded: it waits for connections to a broker and for a task of its own, and the caller waits for it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSED_WITHIN):
+            await admin.close()
 
 
 async def _describe(admin: AIOKafkaAdminClient, name: str) -> Described | None:

@@ -42,6 +42,7 @@ DOUBT_AFTER_TIMEOUT = 20.0  # seconds until a request whose outcome is unknown i
 DOUBT_AFTER_LOSS = 2.0  # the same where the connection was closed on us, or our own process was killed
 BATCH_BYTES = 8_000_000
 STATE_AGAIN = 0.5  # seconds after which a state that is away is told again what is in doubt
+LOOK_AGAIN = 0.25  # seconds between two looks whether a component is back: what a killed Weaviate left half waits
 LOOK_ANYWAY = 0.5  # seconds after which a lane looks though nobody called it
 
 
@@ -275,4 +276,4 @@ class Stage:
             if until is None or until():
                 self.queue.wake()
                 return
-            pause = min(1.0, pause * 2)
+            pause = min(LOOK_AGAIN, pause * 2)

@@ -78,6 +78,7 @@ def _become(told: Connection, arguments: list[str], env: dict[str, str], folder:
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), number)
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)  # `Pipeline.wait` asks one that stands still where it stands
     sys.argv = ["headrace", *arguments]
     from sync.cli.main import main
