@@ -53,7 +53,7 @@ def test_a_finding_is_one_line_for_people_and_fields_for_programs() -> None:
 
 def test_every_code_that_is_used_has_its_line_and_every_line_its_use() -> None:
     code = re.compile(r'"(M[0-9]{3})"')
-    sources = [p for p in (SYNC / "mapping").glob("*.py") if p.name != "findings.py"]
+    sources = [p for p in (SYNC / "mapping").rglob("*.py") if p.name != "findings.py"]
     used = {found for path in sources for found in code.findall(path.read_text())}
     assert used == set(CODES)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sync.mapping.lint_live import drift
+from sync.mapping.lint.live import drift
 from sync.mapping.load import load
 from sync.mapping.lock import ForeignKey, Lock, LockColumn, LockTable, SourceLock
 

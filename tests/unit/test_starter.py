@@ -13,7 +13,7 @@ from sync.mapping.load import Loaded, load
 from sync.mapping.lock import ForeignKey, Lock, LockColumn, LockTable, SourceLock
 from sync.mapping.plan import plan
 from sync.mapping.starter import starter
-from sync.mapping.starter_guesses import ascii_name, privacy_class, singular, words
+from sync.mapping.starter.guesses import ascii_name, privacy_class, singular, words
 
 
 def table(key: str | tuple[str, ...], links: dict[str, str] | None = None, /, **columns: str | LockColumn) -> LockTable:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from sync.errors import HeadraceError
 from sync.mapping.build import Builder
 from sync.mapping.findings import Finding, shown
-from sync.mapping.lint_documents import check_documents
-from sync.mapping.lint_live import drift
-from sync.mapping.lint_subject import Subject
-from sync.mapping.lint_tables import check_sources, check_tables
-from sync.mapping.lint_tests import check_tests
+from sync.mapping.lint.documents import check_documents
+from sync.mapping.lint.live import drift
+from sync.mapping.lint.subject import Subject
+from sync.mapping.lint.tables import check_sources, check_tables
+from sync.mapping.lint.tests import check_tests
 from sync.mapping.load import Loaded
 from sync.mapping.plan import plan
 

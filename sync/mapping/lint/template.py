@@ -13,7 +13,7 @@ from typing import TypeAlias
 from jinja2 import TemplateSyntaxError, nodes
 
 from sync.mapping.findings import nearest, shown
-from sync.mapping.lint_subject import ColumnView, RowView, Subject
+from sync.mapping.lint.subject import ColumnView, RowView, Subject
 from sync.mapping.model import DocumentType
 from sync.mapping.template import environment
 from sync.mapping.yaml_tree import Path

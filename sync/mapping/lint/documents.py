@@ -6,10 +6,10 @@ import re
 
 from sync.mapping.duration import seconds
 from sync.mapping.findings import shown
-from sync.mapping.lint_conditions import check_conditions, check_order
-from sync.mapping.lint_filters import check_filters
-from sync.mapping.lint_subject import RowView, Subject, TableView
-from sync.mapping.lint_template import check_templates
+from sync.mapping.lint.conditions import check_conditions, check_order
+from sync.mapping.lint.filters import check_filters
+from sync.mapping.lint.subject import RowView, Subject, TableView
+from sync.mapping.lint.template import check_templates
 from sync.mapping.model import DocumentType, Relation
 from sync.mapping.plan import pascal
 from sync.mapping.yaml_tree import Path

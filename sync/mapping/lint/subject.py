@@ -63,7 +63,7 @@ class Subject:
     findings: list[Finding] = field(default_factory=list)
     sources: dict[str, Source] = field(init=False)
     tables: dict[str, TableView] = field(init=False)
-    roots: dict[str, RowView] = field(init=False, default_factory=dict)  # per document, set by lint_documents
+    roots: dict[str, RowView] = field(init=False, default_factory=dict)  # per document, set by lint.documents
 
     def __post_init__(self) -> None:
         single = {self.mapping.name: self.mapping.source} if self.mapping.source else {}

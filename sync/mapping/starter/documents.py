@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sync.mapping.lint_filters import refusal
+from sync.mapping.lint.filters import refusal
 from sync.mapping.plan import pascal
-from sync.mapping.starter_catalogue import Catalogue, FoundColumn, FoundTable, Link, reserved
-from sync.mapping.starter_guesses import TREATMENTS, ascii_name, looks_coded, naming_rank, singular, words
+from sync.mapping.starter.catalogue import Catalogue, FoundColumn, FoundTable, Link, reserved
+from sync.mapping.starter.guesses import TREATMENTS, ascii_name, looks_coded, naming_rank, singular, words
 
 _LIMIT = 50
 _ENDS = re.compile(r"(?<=.)_?(id|cd|code|no|nr|key|fk|ref|uuid)$", re.IGNORECASE)

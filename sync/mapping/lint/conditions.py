@@ -7,7 +7,7 @@ from typing import Any
 from sync.mapping.canonical import boolean, date_text, number_text, time_text, timestamp_text
 from sync.mapping.conditions import OPERATORS
 from sync.mapping.findings import nearest, shown
-from sync.mapping.lint_subject import ColumnView, Subject, TableView
+from sync.mapping.lint.subject import ColumnView, Subject, TableView
 from sync.mapping.yaml_tree import Path
 
 _READS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sync.mapping.findings import nearest, shown
-from sync.mapping.lint_subject import Subject
+from sync.mapping.lint.subject import Subject
 from sync.mapping.model import MappingTest
 from sync.mapping.yaml_tree import Path
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sync.mapping.kinds import bare, element_type, kind_of_type, width
-from sync.mapping.starter_catalogue import FoundColumn, FoundTable
-from sync.mapping.starter_documents import ProposedDocument
+from sync.mapping.starter.catalogue import FoundColumn, FoundTable
+from sync.mapping.starter.documents import ProposedDocument
 
 Rows = dict[str, dict[str, Any]]
 _PERSONAL = {

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sync.mapping.findings import Finding, nearest, shown
 from sync.mapping.kinds import bare, kind_of_type
-from sync.mapping.lint_subject import ColumnView, Subject, TableView
+from sync.mapping.lint.subject import ColumnView, Subject, TableView
 from sync.mapping.load import Loaded
 from sync.mapping.lock import ForeignKey, Lock, LockTable
 from sync.mapping.model import Relation

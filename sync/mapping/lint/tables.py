@@ -9,8 +9,8 @@ from zoneinfo import available_timezones
 
 from sync.mapping.findings import nearest, shown
 from sync.mapping.kinds import bare, kind_of_type, zoned
-from sync.mapping.lint_conditions import check_conditions
-from sync.mapping.lint_subject import ColumnView, Subject, TableView
+from sync.mapping.lint.conditions import check_conditions
+from sync.mapping.lint.subject import ColumnView, Subject, TableView
 from sync.mapping.load import variables
 from sync.mapping.model import CodeTable, Source, UnitColumn
 from sync.mapping.times import zone_of

@@ -19,10 +19,10 @@ from sync.mapping.load import load
 from sync.mapping.lock import Lock, SourceLock
 from sync.mapping.model import NAME
 from sync.mapping.plan import plan
-from sync.mapping.starter_catalogue import Catalogue, FoundColumn, Samples, read_catalogue
-from sync.mapping.starter_documents import Proposed, ProposedDocument, by, limit, order, propose
-from sync.mapping.starter_guesses import TREATMENTS, is_cents, looks_coded, words
-from sync.mapping.starter_rows import Rows, made_up, private_texts
+from sync.mapping.starter.catalogue import Catalogue, FoundColumn, Samples, read_catalogue
+from sync.mapping.starter.documents import Proposed, ProposedDocument, by, limit, order, propose
+from sync.mapping.starter.guesses import TREATMENTS, is_cents, looks_coded, words
+from sync.mapping.starter.rows import Rows, made_up, private_texts
 from sync.mapping.yaml_text import quoted, scalar
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sync.mapping.findings import nearest, shown
-from sync.mapping.lint_subject import ColumnView, RowView, Subject
+from sync.mapping.lint.subject import ColumnView, RowView, Subject
 from sync.mapping.model import DocumentType
 from sync.mapping.yaml_tree import Entries, Path
 
