@@ -102,7 +102,10 @@ class MariaDB:
             # find that of a purged log: its task fails, and the worker has the source read again.
             "snapshot.mode": "when_needed",
             "snapshot.locking.mode": "minimal",
-            "schema.history.internal.ddl.filter": ",".join((*NOT_DDL, unmapped([*tables, marker.captured("")]))),
+            # Under the name without "internal." in front, as Debezium's pages have it, 3.5 does not look for it.
+            "internal.schema.history.internal.ddl.filter": ",".join(
+                (*NOT_DDL, unmapped([*tables, marker.captured("")]))
+            ),
             # "long" would show 18446744073709551615 as -1. A Decimal of JsonConverter is bytes unless told otherwise.
             "bigint.unsigned.handling.mode": "precise",
             # The binlog's reader is woken by the database and never sleeps: here the interval costs no latency.

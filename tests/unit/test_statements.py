@@ -90,7 +90,7 @@ def test_statements_about_other_columns_matter_only_where_one_is_computed_from_t
         "alter table item rename index note to b",
         "alter table item rename key a to b",
         "alter table item add partition (partition p1 values less than (10))",
-        "alter table item partition by range (id) (partition p1 values less than (10), partition p2 values less than (20))",
+        "alter table item partition by range (id) (partition a values less than (1), partition b values less than (2))",
         "alter table item reorganize partition p1 into (partition p1 values less than (5))",
         "create index rename_me on item (note)",
         "drop index rename_me on item",
@@ -117,7 +117,8 @@ def test_a_dropped_table_is_gone_unless_a_snapshot_says_how_it_would_be_made() -
 
 
 def test_the_connector_passes_by_statements_that_name_no_mapped_table() -> None:
-    pattern = re.compile(unmapped([CapturedTable("shop", name, ("id",), {}) for name in ("item", "a`b")]))
+    made = unmapped([CapturedTable("shop", name, ("id",), {}) for name in ("item", "a`b")])
+    pattern = re.compile(made.replace(r"\x{60}", "`"))  # as Java writes it
 
     def passed_by(text: str) -> bool:
         return pattern.fullmatch(text) is not None
