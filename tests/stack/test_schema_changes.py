@@ -103,6 +103,9 @@ SILENT = {
     "mariadb replaced": (
         "create or replace table replaced (note text, id int primary key); insert into replaced values ('anew', 7)",
     ),
+    "mariadb replaced by one alike": (
+        "create or replace table replaced (note text, id int primary key); insert into replaced values ('again', 8)",
+    ),
     "mariadb parts": (
         "create table part (id int primary key, note text); insert into part values (21, 'came with it');"
         " alter table parts exchange partition p3 with table part",
