@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from sync.mapping.lock import LockTable
+
 
 class Position(NamedTuple):
     """Where a record stands: the epoch of the source's log, and the offset in its one partition."""
@@ -103,13 +105,18 @@ class SnapshotNotice(Record):
 
 @dataclass(frozen=True, slots=True)
 class SchemaChange(Record):
-    """DDL as MySQL and MariaDB send it in line. ``kind`` is CREATE, ALTER or DROP where it is about ``tables``."""
+    """DDL as MySQL and MariaDB send it in line. ``kind`` is CREATE, ALTER or DROP where it is about ``tables``.
+
+    ``definitions``: what the connector takes those of them for that are there afterwards; their keys and columns, with
+    types about as the catalogue writes them.
+    """
 
     statement: str
     tables: tuple[str, ...] = ()
     kind: str = ""
     shown: bool = False  # by a snapshot, which says what there is: nothing happened
     database_position: tuple[int, ...] | None = None
+    definitions: dict[str, LockTable] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

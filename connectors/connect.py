@@ -70,6 +70,8 @@ _LOST = {
     "purged binary logs containing GTIDs": _BEHIND,
     "Could not find first log file name": _BEHIND,
     "whose schema isn't known": "the connector met changes of a table whose schema it does not know",
+    "Unexpected value for JDBC type": "the connector met values of another type than that it knows the column by",
+    "DDL statement couldn't be parsed": "the connector met a statement that it cannot read",
     "internal schema size": "the connector met changes of a table whose schema is not the one that it knows",
 }
 
@@ -95,7 +97,8 @@ class Status(NamedTuple):
 
         Of a purged binlog, and of a slot that is ahead of the offset: two workers ran the task, one of them frozen, and
         the one that woke up stored its older offset last. And of a table that was made beside the mapped ones and then
-        renamed to one of them.
+        renamed to one of them, or made anew by a statement of which the connector took no notice (`create or replace
+        table`). And of a statement that it does not understand: a snapshot passes it by.
         """
         traces = (self.trace, *(task.trace for task in self.tasks)) if self.failed else ()
         return next((words for said, words in _LOST.items() for trace in traces if said in trace), None)

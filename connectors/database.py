@@ -56,10 +56,11 @@ class Database(Protocol):
         Asked every few seconds, while the connector runs. ``marks`` is what the last look answered, None at the first.
         """
 
-    def shape(self, names: Names, tables: Sequence[CapturedTable], marks: str | None) -> Shape:
+    def shape(self, names: Names, tables: Sequence[CapturedTable], marks: str | None, applied_at: int = 0) -> Shape:
         """The captured tables as they are now, and which of them changed without a word in the log since ``marks``.
 
-        Asked every few seconds. ``marks`` is what the last look answered, None at the first.
+        Asked every few seconds. ``marks`` is what the last look answered, None at the first. ``applied_at``: up to
+        when, in microseconds by the database's clock, what was committed is applied.
         """
 
     def clean(self, names: Names) -> list[str]:

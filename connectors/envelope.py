@@ -31,6 +31,7 @@ from connectors.change import (
 )
 from connectors.positions import binlog_position
 from connectors.unsent import may_hold_placeholder, take_out_placeholders
+from sync.mapping.lock import LockColumn, LockTable
 
 Headers = Iterable[tuple[str, bytes | None]] | None
 
@@ -200,7 +201,7 @@ def _notice(body: dict[str, Any], offset: int) -> Record:
 def _schema_change(body: dict[str, Any], offset: int) -> Record:
     # "id" is written as "shop"."item", with quotes.
     changed = [each for each in body.get("tableChanges") or () if each.get("id")]
-    tables = tuple(str(each["id"]).replace('"', "") for each in changed)
+    tables = tuple(_named(each) for each in changed)
     source = body.get("source") or {}
     if not tables and source.get("table"):
         # A table that the connector did not know before is in no tableChanges: "box_old,box", of a RENAME.
@@ -208,7 +209,27 @@ def _schema_change(body: dict[str, Any], offset: int) -> Record:
     kind = str(changed[0].get("type") or "") if changed else ""
     shown = source.get("snapshot") in _INITIAL_SNAPSHOT
     position = None if shown else _position(source)
-    return SchemaChange(offset, _committed_at(source), str(body["ddl"] or ""), tables, kind, shown, position)
+    definitions = {_named(each): _definition(table) for each in changed if (table := each.get("table"))}
+    statement = str(body["ddl"] or "")
+    return SchemaChange(offset, _committed_at(source), statement, tables, kind, shown, position, definitions)
+
+
+def _named(change: dict[str, Any]) -> str:
+    return str(change["id"]).replace('"', "")
+
+
+def _definition(table: dict[str, Any]) -> LockTable:
+    columns = {str(each["name"]): LockColumn(type=_type(each)) for each in table.get("columns") or ()}
+    return LockTable(key=tuple(table.get("primaryKeyColumnNames") or ()), columns=columns)
+
+
+def _type(column: dict[str, Any]) -> str:
+    """As the catalogue writes it, of "BIGINT UNSIGNED" with its length and scale; an enum's is its name alone."""
+    base, *more = str(column.get("typeName") or "").lower().split()
+    arguments = [str(each) for each in (column.get("length"), column.get("scale")) if each is not None]
+    if arguments and base not in ("enum", "set"):
+        base += f"({','.join(arguments)})"
+    return " ".join((base, *more))
 
 
 def _source(body: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ class Shape:
     """One look at a source's tables, all by "schema.table".
 
     ``unsaid``: tables whose rows may have changed without a word in the log, and why. ``mend``: what `prepare` made
-    is no longer as it should be. ``marks`` is for the next look to compare with.
+    is no longer as it should be. ``marks`` is for the next look to compare with: JSON, an object by table.
     """
 
     catalogue: SourceLock

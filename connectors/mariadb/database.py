@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from connectors import debezium
 from connectors.captured import CapturedTable
 from connectors.envelope import MARKER_TABLE
-from connectors.mariadb import marker, rows
+from connectors.mariadb import marker, rows, shape
 from connectors.mariadb.address import Address
 from connectors.mariadb.catalogue import catalogue
 from connectors.mariadb.marks import replaced as compare
@@ -41,6 +41,17 @@ NOT_DDL = (
     _SET + r"(?:CREATE|ALTER|DROP)\s+(?:OR\s+REPLACE\s+)?(?:ALGORITHM\s*=\s*[^\s]+\s+)?(?:DEFINER\s*=\s*[^\s]+\s+)?"
     r"(?:SQL\s+SECURITY\s+[^\s]+\s+)?(?:VIEW|FUNCTION|PROCEDURE|TRIGGER|EVENT|PACKAGE)\s+.*",
 )
+
+
+def unmapped(tables: Sequence[CapturedTable]) -> str:
+    """Matches statements about tables in which none of these is named.
+
+    One that the connector cannot read would stop it, whatever table it is about: MariaDB knows more of them than
+    Debezium 3.5 does (`alter table … add system versioning`).
+    """
+    names = "|".join(dict.fromkeys(debezium.literally(each.table.replace("`", "``")) for each in tables))
+    verb = r"(?:CREATE|ALTER|DROP|RENAME|TRUNCATE)\s+(?!DATABASE\b|SCHEMA\b)"
+    return rf"(?is)(?:\s|/\*.*?\*/)*(?:SET STATEMENT\s.*?\sFOR\s+)?{verb}(?!.*(?:{names})).*"
 
 
 class MariaDB:
@@ -91,7 +102,10 @@ class MariaDB:
             # find that of a purged log: its task fails, and the worker has the source read again.
             "snapshot.mode": "when_needed",
             "snapshot.locking.mode": "minimal",
-            "schema.history.internal.ddl.filter": ",".join(NOT_DDL),
+            # Under the name without "internal." in front, as Debezium's pages have it, 3.5 does not look for it.
+            "internal.schema.history.internal.ddl.filter": ",".join(
+                (*NOT_DDL, unmapped([*tables, marker.captured("")]))
+            ),
             # "long" would show 18446744073709551615 as -1. A Decimal of JsonConverter is bytes unless told otherwise.
             "bigint.unsigned.handling.mode": "precise",
             # The binlog's reader is woken by the database and never sleeps: here the interval costs no latency.
@@ -118,9 +132,8 @@ class MariaDB:
     def replaced(self, names: Names, applied: tuple[int, ...] | None, marks: str | None) -> Look:
         return compare(self.address, applied, marks)
 
-    def shape(self, names: Names, tables: Sequence[CapturedTable], marks: str | None) -> Shape:
-        """What was rewritten without a word in the log is not looked for yet."""
-        return Shape(self.catalogue([table.name for table in tables]), marks=marks)
+    def shape(self, names: Names, tables: Sequence[CapturedTable], marks: str | None, applied_at: int = 0) -> Shape:
+        return shape.look(self.address, tables, marks, applied_at, self.catalogue([table.name for table in tables]))
 
     def clean(self, names: Names) -> list[str]:
         return [f"left table {self.address.database}.{MARKER_TABLE}"] if marker.leave(self.address, names) else []

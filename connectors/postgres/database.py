@@ -76,7 +76,7 @@ class Postgres:
     def replaced(self, names: Names, applied: tuple[int, ...] | None, marks: str | None) -> Look:
         return compare(self.address, names.slot, applied, marks)
 
-    def shape(self, names: Names, tables: Sequence[CapturedTable], marks: str | None) -> Shape:
+    def shape(self, names: Names, tables: Sequence[CapturedTable], marks: str | None, applied_at: int = 0) -> Shape:
         return shape.look(self.address, names, tables, marks)
 
     def clean(self, names: Names) -> list[str]:

@@ -17,6 +17,7 @@ from connectors.change import (
     Truncate,
 )
 from connectors.positions import below, of_earlier_transaction
+from sync.apply.altered import Statements
 from sync.apply.backfills import Backfilling
 from sync.apply.deadletters import DeadLetters
 from sync.apply.fold import Fold
@@ -25,13 +26,14 @@ from sync.apply.raising import Raising, Touched
 from sync.apply.rows import Rows, split
 from sync.apply.shapes import Shapes, note_drift
 from sync.apply.snapshots import INCREMENTAL, INITIAL
-from sync.apply.statements import dropped, exchanged
+from sync.apply.statements import dropped
 from sync.apply.sweep import read_whole, sweep
 from sync.apply.transactions import opened
 from sync.errors import Fenced, Gap, Undecodable
 from sync.mapping.plan import TablePlan
 from sync.state.database import State
 from sync.state.documents import Documents, Priority, Raise
+from sync.state.drift import of_mapping, unmark
 from sync.state.registry import MARKER, Registered, next_sequence
 
 MARKER_PREFIX = "headrace"
@@ -46,7 +48,7 @@ class Applier:
         self.documents = Documents(state)
         self.rows = Rows(state, registered, max_text_bytes)
         self.raising = Raising(registered, self.documents)
-        self.shapes = Shapes()
+        self.shapes, self.statements = Shapes(), Statements(registered, source)
         self._standing = Standing(state, self.source_id)
         self.letters = DeadLetters(registered, source, max_text_bytes)
         self.backfilling = Backfilling(self.source_id)
@@ -156,7 +158,7 @@ class _Batch:
             return
         if drift := self.applier.shapes.wrong(table, change):
             why = Raise(sequence, committed_at, f"{table.name} has changed")
-            note_drift(self.connection, self.applier.raising, self.progress.id, {table.name: drift}, why)
+            self._note_drift(table, drift, why)
             return
         self.pending.append((table, change, Raise(sequence, committed_at, change.operation.value)))
 
@@ -192,8 +194,22 @@ class _Batch:
         for name in record.tables:
             if dropped(record):
                 self._empty(name, Raise(sequence, record.committed_at, "drop"))
-            elif exchanged(record) and self.applier.table(name) is not None:
-                raise Gap(f"{self.applier.registered.name}.{self.applier.source}: table {name} got other rows by DDL")
+            if (table := self.applier.table(name)) is None:
+                continue
+            if name in record.definitions:
+                unmark(self.connection, self.progress.id, name)
+            if wrong := self.applier.statements.wrong(name, record):
+                why = Raise(sequence, record.committed_at, f"{table.name} has changed")
+                self._note_drift(table, wrong, why)
+            elif (unsaid := self.applier.statements.unsaid(name, record)) and not self._is_noted(table):
+                raise Gap(f"{self.applier.registered.name}.{self.applier.source}: {unsaid}")
+
+    def _note_drift(self, table: TablePlan, wrong: str, why: Raise) -> None:
+        note_drift(self.connection, self.applier.raising, self.progress.id, {table.name: wrong}, why)
+
+    def _is_noted(self, table: TablePlan) -> bool:
+        """Whether it could not be read as mapped before: when it can be again, it is read again in any case."""
+        return table.name in of_mapping(self.connection, self.applier.registered.name)
 
     def _flush(self) -> None:
         """Fold what is pending into rows and references, and owe the documents it touches."""

@@ -6,7 +6,9 @@ from sync.mapping.canonical import padded
 from sync.mapping.kinds import bare, element_type, exact_beyond_double, is_float, kind_of_type, places, width, zoned
 
 # Types that are text to the mapping language, and yet arrive, compare or read in a way of their own.
-_OWN_WAY = frozenset({"uuid", "citext", "interval", "bit", "bit varying", "varbit", "bytea", "money"})
+# MariaDB's DATETIME knows no zone, and its TIMESTAMP is always UTC.
+_OWN_WAY = frozenset({"uuid", "citext", "interval", "bit", "bit varying", "varbit", "bytea", "money", "datetime"})
+_BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})  # arrive as base64
 
 
 def reads_alike(one: str, other: str) -> bool:
@@ -24,7 +26,7 @@ def _manner(database_type: str) -> tuple[object, ...]:
     own = name in _OWN_WAY or is_float(database_type)
     return (
         kind_of_type(database_type),
-        name if own else None,
+        "bytes" if name in _BYTES else name if own else None,
         width(database_type) if name in {"bit", "bit varying", "varbit"} else None,
         places(database_type),
         padded(database_type),

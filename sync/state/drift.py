@@ -49,6 +49,16 @@ def forget(connection: Connection, source_id: int, tables: Collection[str]) -> N
     _write(connection, source_id, {table: reason for table, reason in before.items() if table not in tables})
 
 
+def unmark(connection: Connection, source_id: int, table: str) -> None:
+    """What the last look saw of a table (by its database name) is over: a statement said what became of it."""
+    text = connection.execute(select(SOURCE.c.shape_marks).where(SOURCE.c.id == source_id)).scalar_one()
+    marks = orjson.loads(text) if text else {}
+    if marks.pop(table, None) is not None:
+        connection.execute(
+            update(SOURCE).where(SOURCE.c.id == source_id).values(shape_marks=orjson.dumps(marks).decode())
+        )
+
+
 def _write(connection: Connection, source_id: int, drift: Mapping[str, str]) -> None:
     text = orjson.dumps(drift, option=orjson.OPT_SORT_KEYS).decode() if drift else None
     connection.execute(update(SOURCE).where(SOURCE.c.id == source_id).values(drift=text))

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import select, update
 
-from connectors.captured import captured
+from connectors.captured import CapturedTable, captured
 from connectors.names import names
 from connectors.registration import resnapshot, source_database
+from connectors.shape import drifted
 from connectors.topics import Described, Topics
 from sync.apply.progress import Progress, read_progress
 from sync.errors import Fenced
+from sync.mapping.lock import SourceLock
 from sync.settings import Settings
 from sync.state.database import State
-from sync.state.drift import noted
+from sync.state.drift import note, of_mapping, tables_called
 from sync.state.registry import SOURCE, Registered
 
 LOOKS = 5
@@ -43,24 +45,46 @@ def ensure(
     if reason := broken(topics, progress, topic):
         note_gap(state, number, reason, progress.epoch)
     with state.read() as connection:
-        due, why, epoch, drift = connection.execute(
-            select(SOURCE.c.snapshot_due, SOURCE.c.trouble, SOURCE.c.epoch, SOURCE.c.drift).where(SOURCE.c.id == number)
+        due, why, epoch = connection.execute(
+            select(SOURCE.c.snapshot_due, SOURCE.c.trouble, SOURCE.c.epoch).where(SOURCE.c.id == number)
         ).one()
     if not due:
         return True
     if not leads():
         return False
     say(f"{registered.name}.{source}: {why or 'a snapshot is due'}; everything is read again")
+    _begin_anew(state, registered, source, epoch, settings, say)
+    return True
+
+
+def _begin_anew(
+    state: State, registered: Registered, source: str, epoch: int, settings: Settings, say: Callable[[str], None]
+) -> None:
+    number, topic, topics = registered.sources[source], registered.topics[source], Topics(settings.kafka)
     topics.ensure(topic, {"max.message.bytes": str(settings.max_record_bytes)})
     _move_to_the_end(state, number, epoch, topics, topic)
     mapping = registered.plan.mapping
     tables = captured(mapping, registered.lock, source)
-    without = {registered.plan.tables[table].database_name for table in noted(drift)}
     # Whatever the tables have been through up to here, the snapshot shows.
-    marks = source_database(mapping, source).shape(names(mapping, source), tables, None).marks
+    shape = source_database(mapping, source).shape(names(mapping, source), tables, None)
+    without = _drifted(state, registered, source, tables, shape.catalogue)
     resnapshot(mapping, source, settings, say, [table for table in tables if table.name not in without])
-    _still_due(state, number, epoch, snapshot_due=False, shape_marks=marks)
-    return True
+    _still_due(state, number, epoch, snapshot_due=False, shape_marks=shape.marks)
+
+
+def _drifted(
+    state: State, registered: Registered, source: str, tables: Sequence[CapturedTable], now: SourceLock
+) -> set[str]:
+    """The tables (by their database names) that cannot be read as mapped, those included that only show it now.
+
+    Were these found by the next look alone, documents of what the snapshot shows would be written before it.
+    """
+    lock = registered.lock.sources.get(source) if registered.lock else None
+    found = tables_called(registered, source, drifted(tables, lock, now))
+    with state.write() as connection:
+        note(connection, registered.sources[source], found)
+        noted = of_mapping(connection, registered.name)
+    return {table.database_name for table in registered.tables_of(source) if table.name in noted}
 
 
 def broken(topics: Topics, progress: Progress, topic: str) -> str | None:

@@ -1,7 +1,8 @@
 """Beside the worker's stages: a source's live tables compared with those for which its mapping was applied.
 
 PostgreSQL writes no DDL into its log. A column that is renamed is missing from the next record, which ① apply notices;
-a column of another type, a table that is gone, or rows that came with a partition show in the catalogue alone.
+a column of another type, a table that is gone, or rows that came with a partition show in the catalogue alone. Of
+MariaDB's statements ① apply takes what they say; here shows what they do not.
 What cannot be read as mapped is noted, and its documents are parked; what only changed in silence is read again.
 """
 
@@ -79,7 +80,7 @@ class Schema(Beside):
             return
         source, registered = known
         one = _Source.of(registered, source)
-        shape = one.database.shape(one.names, one.tables, source.shape_marks)
+        shape = one.database.shape(one.names, one.tables, source.shape_marks, source.committed_at)
         lock = registered.lock.sources.get(source.name) if registered.lock else None
         found = drifted(one.tables, lock, shape.catalogue)
         # `headrace remove` drops the publication when the state has forgotten the source.
@@ -92,7 +93,12 @@ class Schema(Beside):
         self._read_again(registered, source, found, shape.unsaid)
         if marks != source.shape_marks:
             # Not where a gap was noted: a source that is read again gets marks of the moment before its snapshot.
-            same = update(SOURCE).where(SOURCE.c.id == source.id, SOURCE.c.epoch == source.epoch)
+            # Nor where a statement has come meanwhile, which takes its table out of them.
+            same = update(SOURCE).where(
+                SOURCE.c.id == source.id,
+                SOURCE.c.epoch == source.epoch,
+                SOURCE.c.shape_marks.is_not_distinct_from(source.shape_marks),
+            )
             with self._state.write() as connection:
                 connection.execute(same.values(shape_marks=marks))
 

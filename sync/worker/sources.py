@@ -94,9 +94,13 @@ class Sources:
 
 async def end(app: SourceApp) -> None:
     """Stop an app that has crashed, however it takes that: what it still applies is fenced by the position."""
-    try:
-        await asyncio.wait_for(app.stop(), STOP_PATIENCE)
-    except TimeoutError:
+    stopping = asyncio.ensure_future(app.stop())
+    # Not wait_for: that waits on until a cancelled task has ended, and one that swallows it never does.
+    await asyncio.wait({stopping}, timeout=STOP_PATIENCE)
+    if not stopping.done():
+        stopping.cancel()
         log.warning("%s: the old consumer does not stop; it is left behind", app.conf.id)
-    except Exception as exc:  # of a broken consumer, which is why it is being stopped
-        log.warning("%s: the old consumer stopped with %s", app.conf.id, type(exc).__name__)
+    elif stopping.cancelled() or (failure := stopping.exception()) is None:
+        return
+    else:  # of a broken consumer, which is why it is being stopped
+        log.warning("%s: the old consumer stopped with %s", app.conf.id, type(failure).__name__)

@@ -39,7 +39,7 @@ class Catalogue:
         self.prepared: list[list[str]] = []
         monkeypatch.setattr(schema, "source_database", lambda *_: SimpleNamespace(shape=self.shape, prepare=self.prep))
 
-    def shape(self, _: object, __: object, marks: str | None) -> Shape:
+    def shape(self, _: object, __: object, marks: str | None, ___: int = 0) -> Shape:
         self.asked.append(marks)
         return Shape(self.now, self.unsaid, self.mend, f"look {len(self.asked)}")
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
@@ -222,8 +222,8 @@ def test_a_tombstone_is_no_broken_record() -> None:
     assert decode(b'{"id":1}', None, [], 5) == Tombstone(5, 0)
 
 
-def test_ddl_of_mariadb_names_its_tables() -> None:
-    body = {
+def test_ddl_of_mariadb_names_its_tables_and_says_what_they_are_now() -> None:
+    body: dict[str, Any] = {
         "source": {"ts_ms": 1700000000000, "db": "shop", "table": "item"},
         "databaseName": "shop",
         "ddl": "alter table item add x int",
@@ -231,6 +231,19 @@ def test_ddl_of_mariadb_names_its_tables() -> None:
     }
     found = decode(None, json.dumps(body).encode(), None, 3)
     assert found == SchemaChange(3, 1700000000000000, "alter table item add x int", ("shop.item",), "ALTER")
+    columns = [("id", "BIGINT UNSIGNED", 20, None), ("price", "DECIMAL", 8, 2), ("state", "ENUM", 1, None)]
+    table = {
+        "primaryKeyColumnNames": ["id"],
+        "columns": [dict(zip(("name", "typeName", "length", "scale"), each, strict=True)) for each in columns],
+    }
+    body["tableChanges"] = [{"type": "ALTER", "id": '"shop"."item"', "table": table}]
+    found = decode(None, json.dumps(body).encode(), None, 3)
+    assert isinstance(found, SchemaChange)
+    there = found.definitions["shop.item"]
+    assert there.key == ("id",)
+    assert {name: each.type for name, each in there.columns.items()} == {
+        "id": "bigint(20) unsigned", "price": "decimal(8,2)", "state": "enum",
+    }  # fmt: skip
 
 
 def test_ddl_of_a_table_that_the_connector_did_not_know_names_it_too() -> None:

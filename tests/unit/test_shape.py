@@ -89,6 +89,11 @@ def test_a_column_that_became_generated_is_told() -> None:
         ("integer[]", "smallint[]", True),
         ("integer[]", "text[]", False),
         ("integer", "integer[]", False),
+        ("datetime(6)", "datetime", True),
+        ("datetime", "timestamp", False),
+        ("longtext", "blob", False),
+        ("varbinary(9)", "blob", True),
+        ("int(11)", "int(10) unsigned", True),
     ],
 )
 def test_types_that_read_alike(one: str, other: str, alike: bool) -> None:
