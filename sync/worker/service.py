@@ -31,7 +31,7 @@ from sync.worker.intake import Intake
 from sync.worker.lanes import Lanes
 from sync.worker.ownership import Ownership
 from sync.worker.schema import Schema
-from sync.worker.sources import Sources, end
+from sync.worker.sources import APPLY_PATIENCE, Sources, end
 from sync.worker.waiting import wait_until
 from sync.write.stage import DOUBT_AFTER_LOSS, Stage
 from sync.write.weaviate import Weaviate
@@ -259,7 +259,7 @@ class Worker:
     async def _stop_apps(self, names: Sequence[str]) -> None:
         for name in names:
             for app in self._apps.pop(name, []):
-                await app.stop()
+                await end(app, APPLY_PATIENCE)
 
     def _settled(self, settled: Sequence[Settled]) -> None:
         for one in settled:

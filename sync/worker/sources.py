@@ -20,6 +20,7 @@ from sync.worker.lanes import Lanes
 
 log = logging.getLogger("headrace.worker")
 STOP_PATIENCE = 10.0  # seconds for a consumer that has crashed
+APPLY_PATIENCE = 20.0  # seconds for one that may still be applying
 
 
 class Sources:
@@ -92,15 +93,15 @@ class Sources:
             return False  # Kafka is away: nothing could be fetched
 
 
-async def end(app: SourceApp) -> None:
-    """Stop an app that has crashed, however it takes that: what it still applies is fenced by the position."""
+async def end(app: SourceApp, patience: float = STOP_PATIENCE) -> None:
+    """Stop an app, however it takes that: what it still applies is fenced by the position."""
     stopping = asyncio.ensure_future(app.stop())
     # Not wait_for: that waits on until a cancelled task has ended, and one that swallows it never does.
-    await asyncio.wait({stopping}, timeout=STOP_PATIENCE)
+    await asyncio.wait({stopping}, timeout=patience)
     if not stopping.done():
         stopping.cancel()
-        log.warning("%s: the old consumer does not stop; it is left behind", app.conf.id)
+        log.warning("%s: the consumer does not stop; it is left behind", app.conf.id)
     elif stopping.cancelled() or (failure := stopping.exception()) is None:
         return
     else:  # of a broken consumer, which is why it is being stopped
-        log.warning("%s: the old consumer stopped with %s", app.conf.id, type(failure).__name__)
+        log.warning("%s: the consumer stopped with %s", app.conf.id, type(failure).__name__)

@@ -6,8 +6,6 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
 from sync.worker import sources
 
 
@@ -15,8 +13,7 @@ def app(stop: Any) -> Any:
     return SimpleNamespace(stop=stop, conf=SimpleNamespace(id="one"))
 
 
-def test_one_that_swallows_its_cancellation_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "STOP_PATIENCE", 0.01)
+def test_one_that_swallows_its_cancellation_is_left_behind() -> None:
     assert asyncio.run(ended_beside_one_that_does_not_stop())
 
 
@@ -30,7 +27,7 @@ async def ended_beside_one_that_does_not_stop() -> bool:
             except asyncio.CancelledError:
                 continue
 
-    ending = asyncio.ensure_future(sources.end(app(stop)))
+    ending = asyncio.ensure_future(sources.end(app(stop), 0.01))
     done, _ = await asyncio.wait({ending}, timeout=5)
     over.set()
     return bool(done)
