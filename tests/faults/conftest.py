@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Kept:
     """A module's airline. What its tests do to it must leave it whole: after one that failed another is made."""
 
-    def __init__(self, stack: Stack, folders: pytest.TempPathFactory) -> None:
-        self._stack, self._folders = stack, folders
+    def __init__(self, stack: Stack, folders: pytest.TempPathFactory, kind: type[Pipeline] = Pipeline) -> None:
+        self._stack, self._folders, self._kind = stack, folders, kind
         self._undo = ExitStack()
         self._pipeline: Pipeline | None = None
         self._failed = 0
@@ -29,7 +29,7 @@ class Kept:
         if failed != self._failed:
             self.close()
         if self._pipeline is None:
-            made = Pipeline(self._stack, self._folders.mktemp("airline"))
+            made = self._kind(self._stack, self._folders.mktemp("airline"))
             self._pipeline, self._failed = self._undo.enter_context(contextmanager(airline)(made)), failed
         if self._pipeline.workers[-1].process.poll() is not None:
             self._pipeline.start_worker()
@@ -41,8 +41,9 @@ class Kept:
 
 
 @pytest.fixture(scope="module")
-def kept(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    holder = Kept(stack, tmp_path_factory)
+def kept(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """PostgreSQL's, or that of each pipeline that the module parametrizes this with."""
+    holder = Kept(stack, tmp_path_factory, getattr(request, "param", Pipeline))
     try:
         yield holder
     finally:
@@ -51,5 +52,5 @@ def kept(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kep
 
 @pytest.fixture
 def pipeline(request: pytest.FixtureRequest, kept: Kept) -> Pipeline:
-    """The module's airline on PostgreSQL, with one worker running, and equal to its source."""
+    """The module's airline, with one worker running, and equal to its source."""
     return kept.get(request.session.testsfailed)

@@ -1,8 +1,8 @@
 """The fault suite: mixed commits while parts are killed and frozen in any combination; then all must be equal.
 
-`make test` runs one short part with a fixed seed. `make faults` runs 20 seeds of 60 s each, from a seed that it prints:
+`make test` runs one short part with a fixed seed, on each database. More of it, and longer; one of them by -k mariadb:
 
-    make faults ARGS="-k suite --fault-seeds 3 --fault-first 1234"
+    make faults ARGS="-k suite --fault-seeds 3 --fault-first 1234 --fault-seconds 60 -s"
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pytest
 from tests.support.chaos import Chaos
 from tests.support.onlooker import Onlooker
 from tests.support.pipeline import Pipeline
+from tests.support.pipeline_mariadb import MariaDBPipeline
 from tests.support.traffic import Traffic
 
 KEPT = 50
@@ -24,6 +25,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seed", range(option("--fault-first"), option("--fault-first") + option("--fault-seeds")))
 
 
+@pytest.mark.parametrize("kept", [Pipeline, MariaDBPipeline], ids=lambda each: each.kind, indirect=True)
 def test_whatever_is_killed_or_frozen_everything_converges_and_no_reader_sees_a_hole(
     pipeline: Pipeline, seed: int, pytestconfig: pytest.Config
 ) -> None:
@@ -41,12 +43,12 @@ def test_whatever_is_killed_or_frozen_everything_converges_and_no_reader_sees_a_
         pipeline.wait(SETTLED_WITHIN)
         pipeline.assert_equal()
     except AssertionError as exc:
-        raise AssertionError(f"seed {seed}: {exc}\n" + "\n".join(chaos.done)) from exc
+        raise AssertionError(f"{pipeline.kind}, seed {seed}: {exc}\n" + "\n".join(chaos.done)) from exc
     finally:
         onlooker.stop()
     print(
-        f"seed {seed}: {chaos.kills} kills, {chaos.freezes} freezes, {traffic.commits} commits of {traffic.changes}"
-        f" rows; {onlooker.looks} looks, {len(onlooker.holes)} holes, {len(onlooker.halves)} halves,"
+        f"{pipeline.kind}, seed {seed}: {chaos.kills} kills, {chaos.freezes} freezes, {traffic.commits} commits of"
+        f" {traffic.changes} rows; {onlooker.looks} looks, {len(onlooker.holes)} holes, {len(onlooker.halves)} halves,"
         f" {onlooker.gaps} gaps of Weaviate's own"
     )
     assert traffic.commits > 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tests.support.pipeline import Pipeline
 from tests.support.stack import StackFailed
 
-COMPONENTS = ("worker", "kafka", "connect", "weaviate", "postgres")
+COMPONENTS = ("worker", "kafka", "connect", "weaviate")  # and the source's database
 MOST_AWAY = 2  # at once
 OUTAGE = (0.3, 6.0)  # seconds
 QUIET = (0.2, 3.0)  # seconds between two blows
@@ -33,6 +33,7 @@ class Chaos:
 
     def run(self, seconds: float) -> None:
         chance = random.Random(self.seed)
+        components = (*COMPONENTS, self.pipeline.kind)
         away: dict[str, tuple[float, bool]] = {}  # component → when it comes back, and whether it is only frozen
         began = time.monotonic()
         strike = began + chance.uniform(*QUIET)
@@ -42,7 +43,7 @@ class Chaos:
             self._coming = {name: thread for name, thread in self._coming.items() if thread.is_alive()}
             if now >= strike:
                 strike = now + chance.uniform(*QUIET)
-                component = chance.choice(COMPONENTS)
+                component = chance.choice(components)
                 frozen, outage = chance.random() < 0.3, chance.uniform(*OUTAGE)
                 if (
                     len(away.keys() | self._coming.keys()) < MOST_AWAY

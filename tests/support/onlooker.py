@@ -106,9 +106,8 @@ class Onlooker(Background):
         return next((str(one.properties["content"]) for one in found if one.properties["document_key"] == key), None)
 
     def _read_names(self) -> dict[str, str]:
-        with self.pipeline.database() as connection:
-            rows = connection.execute("select booking_id, pnr from bookings where booking_id <= %s", [self.kept])
-            return {str(key): pnr for key, pnr in rows}
+        rows = self.pipeline.query(f"select booking_id, pnr from bookings where booking_id <= {self.kept}")
+        return {str(key): pnr for key, pnr in rows}
 
 
 def whole(text: str) -> bool:

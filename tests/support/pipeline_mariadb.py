@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import pymysql
-from pymysql.constants import CLIENT
-
-from connectors.mariadb.address import Address
 from connectors.mariadb.database import MariaDB
 from sync.demo import airline
 from sync.mapping.lock import Lock
 from sync.mapping.lockfile import lock_text
 from tests.support.pipeline import Pipeline
+from tests.support.session import mariadb
 
 # A DATETIME knows no zone, a TIMESTAMP is in the session's: both must read alike.
 DDL = {
@@ -74,23 +69,6 @@ class MariaDBPipeline(Pipeline):
         )
         return self.stack.env["MARIADB_URL"]
 
-    @contextmanager
-    def connection(self, url: str) -> Iterator[pymysql.connections.Connection[Any]]:
-        """In UTC, each statement its own transaction unless one is begun; several may stand in one text."""
-        address = Address(url)
-        with pymysql.connect(
-            host=address.host,
-            port=address.port,
-            user=address.user,
-            password=address.password,
-            database=address.database,
-            charset="utf8mb4",
-            autocommit=True,
-            client_flag=CLIENT.MULTI_STATEMENTS,
-            init_command="set time_zone = '+00:00', group_concat_max_len = 1000000",
-        ) as connection:
-            yield connection
-
     def create_database(self) -> None:
         self._run(self.admin_url, f"create database {self.name} character set utf8mb4")
 
@@ -99,7 +77,7 @@ class MariaDBPipeline(Pipeline):
 
     def load_airline(self, sizes: airline.Sizes) -> None:
         made = airline.rows(sizes)
-        with self.connection(self.url) as connection, connection.cursor() as cursor:
+        with mariadb(self.url) as connection, connection.cursor() as cursor:
             for table, statement in DDL.items():
                 cursor.execute(statement)
                 places = ", ".join(["%s"] * len(made[table][0]))
@@ -112,7 +90,7 @@ class MariaDBPipeline(Pipeline):
         self._run(self.url, text)
 
     def query(self, text: str) -> list[tuple[Any, ...]]:
-        with self.connection(self.url) as connection, connection.cursor() as cursor:
+        with mariadb(self.url) as connection, connection.cursor() as cursor:
             cursor.execute(text)
             return list(cursor.fetchall())
 
@@ -120,7 +98,7 @@ class MariaDBPipeline(Pipeline):
         MariaDB(self.url).emit(token)
 
     def _run(self, url: str, text: str) -> None:
-        with self.connection(url) as connection, connection.cursor() as cursor:
+        with mariadb(url) as connection, connection.cursor() as cursor:
             cursor.execute(text)
             while cursor.nextset():  # what a later statement raises comes with its result
                 pass

@@ -6,9 +6,8 @@ import random
 import time
 from typing import Any
 
-import psycopg
-
 from tests.support.background import Background
+from tests.support.session import AWAY, Session, session
 
 
 class Traffic(Background):
@@ -29,18 +28,18 @@ class Traffic(Background):
     def _go_on(self) -> None:
         while not self._stopped.is_set():
             try:
-                with psycopg.connect(self.url, autocommit=True, connect_timeout=5) as connection:
+                with session(self.url) as connection:
                     self._number_after_the_last(connection)
                     self._commit_until_stopped(connection)
-            except psycopg.OperationalError:
+            except AWAY:
                 self._stopped.wait(0.2)  # the database is being killed and started: that is what is tested
 
-    def _number_after_the_last(self, connection: psycopg.Connection[Any]) -> None:
+    def _number_after_the_last(self, connection: Session) -> None:
         """Another traffic may have been here; a deleted booking's number is not given again by this one."""
         (last,) = connection.execute("select coalesce(max(booking_id), 0) from bookings").fetchone() or (0,)
         self._next_booking = max(self._next_booking, last)
 
-    def _commit_until_stopped(self, connection: psycopg.Connection[Any]) -> None:
+    def _commit_until_stopped(self, connection: Session) -> None:
         due = time.monotonic()
         while not self._stopped.is_set():
             with connection.transaction():
@@ -53,7 +52,7 @@ class Traffic(Background):
             else:
                 due = time.monotonic()
 
-    def _change(self, connection: psycopg.Connection[Any]) -> int:
+    def _change(self, connection: Session) -> int:
         chance = self.chance
         kinds = ["amount"] * 8 + ["status"] * 2 + ["name", "move", "rebook", "insert", "insert", "delete", "rekey"]
         kinds += ["pair"] * 8 if self.kept else []
@@ -61,23 +60,20 @@ class Traffic(Background):
         changed = getattr(self, "_" + chance.choice(kinds))(connection)
         return int(changed)
 
-    def _some(self, connection: psycopg.Connection[Any], table: str, key: str) -> Any:
+    def _some(self, connection: Session, table: str, key: str, above: int = 0) -> Any:
+        """One of the keys above this; None where there is none."""
+        (count,) = connection.execute(f"select count(*) from {table} where {key} > %s", [above]).fetchone()
+        at = int(self.chance.random() * count)
         found = connection.execute(
-            f"select {key} from {table} offset floor(%s * (select count(*) from {table})) limit 1",
-            [self.chance.random()],
+            f"select {key} from {table} where {key} > %s order by {key} limit 1 offset %s", [above, at]
         ).fetchone()
         return found[0] if found else None
 
-    def _booking(self, connection: psycopg.Connection[Any]) -> Any:
+    def _booking(self, connection: Session) -> Any:
         """A booking whose price may change by itself, and which may go."""
-        found = connection.execute(
-            "select booking_id from bookings where booking_id > %(kept)s"
-            " offset floor(%(chance)s * (select count(*) from bookings where booking_id > %(kept)s)) limit 1",
-            {"kept": self.kept, "chance": self.chance.random()},
-        ).fetchone()
-        return found[0] if found else None
+        return self._some(connection, "bookings", "booking_id", self.kept)
 
-    def _pair(self, connection: psycopg.Connection[Any]) -> int:
+    def _pair(self, connection: Session) -> int:
         """Price and baggage of a kept booking, in two statements of one transaction."""
         booking, number = self.chance.randrange(1, self.kept + 1), self.chance.randrange(1, 900)
         rows = connection.execute(
@@ -92,49 +88,47 @@ class Traffic(Background):
 
     def pair_all(self) -> None:
         """Make price and baggage of the kept bookings one number; before the first look at them."""
-        with psycopg.connect(self.url, autocommit=True) as connection, connection.transaction():
+        with session(self.url) as connection, connection.transaction():
             connection.execute("update bookings set total_amt = 100 * booking_id where booking_id <= %s", [self.kept])
-            connection.execute(
-                "update tickets set bag_wt = booking_id::numeric / 10 where booking_id <= %s", [self.kept]
-            )
+            connection.execute("update tickets set bag_wt = booking_id / 10.0 where booking_id <= %s", [self.kept])
 
-    def _amount(self, connection: psycopg.Connection[Any]) -> int:
+    def _amount(self, connection: Session) -> int:
         booking = self._booking(connection)
         amount = self.chance.randrange(1, 900_000)
         return connection.execute(
             "update bookings set total_amt = %s where booking_id = %s", [amount, booking]
         ).rowcount
 
-    def _status(self, connection: psycopg.Connection[Any]) -> int:
+    def _status(self, connection: Session) -> int:
         flight = self._some(connection, "flights", "flight_id")
         status = self.chance.choice(["ON", "OFF", "DL", "CX"])
         return connection.execute("update flights set status_cd = %s where flight_id = %s", [status, flight]).rowcount
 
-    def _name(self, connection: psycopg.Connection[Any]) -> int:
+    def _name(self, connection: Session) -> int:
         customer = self._some(connection, "customers", "customer_id")
         return connection.execute(
             "update customers set full_name = %s, tier_cd = %s where customer_id = %s",
             [self.chance.choice("ABCDEFG") + " Name", self.chance.choice("BSG"), customer],
         ).rowcount
 
-    def _move(self, connection: psycopg.Connection[Any]) -> int:
+    def _move(self, connection: Session) -> int:
         customer = self._some(connection, "customers", "customer_id")
         booking = self._some(connection, "bookings", "booking_id")
         return connection.execute(
             "update bookings set customer_id = %s where booking_id = %s", [customer, booking]
         ).rowcount
 
-    def _rebook(self, connection: psycopg.Connection[Any]) -> int:
+    def _rebook(self, connection: Session) -> int:
         flight = self._some(connection, "flights", "flight_id")
         booking = self._some(connection, "bookings", "booking_id")
         return connection.execute("update tickets set flight_id = %s where booking_id = %s", [flight, booking]).rowcount
 
-    def _insert(self, connection: psycopg.Connection[Any]) -> int:
+    def _insert(self, connection: Session) -> int:
         self._next_booking += 1
         booking = self._next_booking
         customer = self._some(connection, "customers", "customer_id")
         connection.execute(
-            "insert into bookings values (%s, %s, %s, '2026-03-01T09:00:00Z', %s, 'WEB')",
+            "insert into bookings values (%s, %s, %s, '2026-03-01 09:00:00', %s, 'WEB')",
             [booking, f"N{booking % 100000:05d}", customer, self.chance.randrange(1, 99999)],
         )
         legs = self.chance.randrange(0, 4)
@@ -143,12 +137,12 @@ class Traffic(Background):
             connection.execute("insert into tickets values (%s, %s, %s, 'Y', null)", [booking, leg + 1, flight])
         return 1 + legs
 
-    def _delete(self, connection: psycopg.Connection[Any]) -> int:
+    def _delete(self, connection: Session) -> int:
         booking = self._booking(connection)
         gone = connection.execute("delete from tickets where booking_id = %s", [booking]).rowcount
         return gone + connection.execute("delete from bookings where booking_id = %s", [booking]).rowcount
 
-    def _rekey(self, connection: psycopg.Connection[Any]) -> int:
+    def _rekey(self, connection: Session) -> int:
         """A primary key changes: of a booking without tickets, and of a ticket."""
         self._next_booking += 1
         booking = self._booking(connection)
@@ -160,7 +154,7 @@ class Traffic(Background):
             ).rowcount
         )
 
-    def _children(self, connection: psycopg.Connection[Any]) -> int:
+    def _children(self, connection: Session) -> int:
         """Every ticket of a few bookings in one transaction."""
         booking = self._booking(connection)
         return connection.execute(
@@ -168,7 +162,7 @@ class Traffic(Background):
             [self.chance.randrange(1, 300) / 10, booking, (booking or 0) + 10],
         ).rowcount
 
-    def _large(self, connection: psycopg.Connection[Any]) -> int:
+    def _large(self, connection: Session) -> int:
         """A transaction over all tables that no reader may see half of."""
         step = self.chance.randrange(1, 7)
         rows = connection.execute(
@@ -180,6 +174,6 @@ class Traffic(Background):
             + connection.execute("update flights set dist_nm = dist_nm + 1 where flight_id %% 7 = %s", [step]).rowcount
         )
 
-    def _truncate(self, connection: psycopg.Connection[Any]) -> int:
+    def _truncate(self, connection: Session) -> int:
         connection.execute("truncate tickets")
         return 1
