@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 
 class Kept:
-    """A module's airline. What its tests do to it must leave it whole: after one that failed another is made."""
+    """A module's airline. What its tests do to it must leave it whole: after one that failed another is made.
 
-    def __init__(self, stack: Stack, folders: pytest.TempPathFactory, kind: type[Pipeline] = Pipeline) -> None:
-        self._stack, self._folders, self._kind = stack, folders, kind
+    ``before``: SQL that it begins with.
+    """
+
+    def __init__(self, make: Callable[[], Pipeline], *before: str) -> None:
+        self._make, self._before = make, before
         self._undo = ExitStack()
         self._pipeline: Pipeline | None = None
         self._failed = 0
@@ -29,8 +32,8 @@ class Kept:
         if failed != self._failed:
             self.close()
         if self._pipeline is None:
-            made = self._kind(self._stack, self._folders.mktemp("airline"))
-            self._pipeline, self._failed = self._undo.enter_context(contextmanager(airline)(made)), failed
+            made = contextmanager(airline)(self._make(), *self._before)
+            self._pipeline, self._failed = self._undo.enter_context(made), failed
         if self._pipeline.workers[-1].process.poll() is not None:
             self._pipeline.start_worker()
         return self._pipeline
@@ -41,13 +44,10 @@ class Kept:
 
 
 @pytest.fixture(scope="module")
-def kept(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    """PostgreSQL's, or that of each pipeline that the module parametrizes this with."""
-    holder = Kept(stack, tmp_path_factory, getattr(request, "param", Pipeline))
-    try:
+def kept(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """On PostgreSQL, unless the module has a fixture of this name."""
+    with closing(Kept(lambda: Pipeline(stack, tmp_path_factory.mktemp("airline")))) as holder:
         yield holder
-    finally:
-        holder.close()
 
 
 @pytest.fixture

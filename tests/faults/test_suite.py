@@ -7,16 +7,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
 import pytest
 
+from tests.faults.conftest import Kept
+from tests.support.cascading import RULES, Cascading
 from tests.support.chaos import Chaos
 from tests.support.onlooker import Onlooker
 from tests.support.pipeline import Pipeline
 from tests.support.pipeline_mariadb import MariaDBPipeline
-from tests.support.traffic import Traffic
+
+if TYPE_CHECKING:
+    from tests.support.stack import Stack
 
 KEPT = 50
 SETTLED_WITHIN = 60.0  # seconds after the load ended and everything runs again
+
+
+@pytest.fixture(scope="module", params=[Pipeline, MariaDBPipeline], ids=lambda each: each.kind)
+def kept(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """The airline on each database in turn, with rules on its foreign keys."""
+    kind = request.param
+    with closing(Kept(lambda: kind(stack, tmp_path_factory.mktemp(kind.kind)), RULES[kind.kind])) as holder:
+        yield holder
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -25,11 +41,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seed", range(option("--fault-first"), option("--fault-first") + option("--fault-seeds")))
 
 
-@pytest.mark.parametrize("kept", [Pipeline, MariaDBPipeline], ids=lambda each: each.kind, indirect=True)
 def test_whatever_is_killed_or_frozen_everything_converges_and_no_reader_sees_a_hole(
     pipeline: Pipeline, seed: int, pytestconfig: pytest.Config
 ) -> None:
-    traffic = Traffic(pipeline.url, seed, rate=60, truncates=True, kept=KEPT)
+    traffic = Cascading(pipeline.url, seed, rate=60, truncates=True, kept=KEPT)
     traffic.pair_all()
     pipeline.wait()
     onlooker = Onlooker(pipeline, KEPT).start()

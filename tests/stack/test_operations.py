@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.stack.conftest import airline
+from tests.support.cascading import RULES
 from tests.support.pipeline import Pipeline
 from tests.support.pipeline_mariadb import MariaDBPipeline
 
@@ -36,27 +37,6 @@ def test_every_operation_ends_in_what_sql_says(either: Pipeline) -> None:
     flights = {int(key) for key, _ in either.objects("Flight")}
     assert flights == {number for (number,) in either.query("select flight_id from flights")}
 
-
-RULES = {
-    "postgres": """
-        alter table bookings drop constraint bookings_customer_id_fkey,
-          add foreign key (customer_id) references customers on delete cascade on update cascade;
-        alter table tickets drop constraint tickets_booking_id_fkey, drop constraint tickets_flight_id_fkey,
-          alter column flight_id drop not null,
-          add foreign key (booking_id) references bookings on delete cascade on update cascade,
-          add foreign key (flight_id) references flights on delete set null on update cascade""",
-    "mariadb": """
-        alter table bookings drop foreign key bookings_customer_id_fkey;
-        alter table bookings add foreign key (customer_id) references customers (customer_id)
-          on delete cascade on update cascade;
-        alter table tickets drop foreign key tickets_booking_id_fkey, drop foreign key tickets_flight_id_fkey;
-        alter table tickets modify flight_id int unsigned null,
-          add foreign key (booking_id) references bookings (booking_id) on delete cascade on update cascade,
-          add foreign key (flight_id) references flights (flight_id) on delete set null on update cascade;
-        create table luggage (id int primary key, booking_id int not null,
-          foreign key (booking_id) references bookings (booking_id) on delete cascade on update cascade);
-        insert into luggage select booking_id, booking_id from bookings""",  # not in the mapping
-}
 
 OPERATIONS = {
     "insert": "insert into bookings values (9001, 'NEW001', 1, '2026-03-01 09:00:00', 48950, 'WEB')",

@@ -23,7 +23,7 @@ class Traffic(Background):
         self.url, self.rate, self.truncates, self.kept = url, rate, truncates, kept
         self.chance = random.Random(seed)
         self.commits = self.changes = 0
-        self._next_booking = 1_000_000
+        self._last_number = 1_000_000
 
     def _go_on(self) -> None:
         while not self._stopped.is_set():
@@ -35,9 +35,16 @@ class Traffic(Background):
                 self._stopped.wait(0.2)  # the database is being killed and started: that is what is tested
 
     def _number_after_the_last(self, connection: Session) -> None:
-        """Another traffic may have been here; a deleted booking's number is not given again by this one."""
-        (last,) = connection.execute("select coalesce(max(booking_id), 0) from bookings").fetchone() or (0,)
-        self._next_booking = max(self._next_booking, last)
+        """Another traffic may have been here; a deleted row's number is not given again by this one."""
+        keys = {"bookings": "booking_id", "customers": "customer_id", "flights": "flight_id"}
+        for table, key in keys.items():
+            (last,) = connection.execute(f"select coalesce(max({key}), 0) from {table}").fetchone()
+            self._last_number = max(self._last_number, last)
+
+    def _number(self) -> int:
+        """A key that no row had."""
+        self._last_number += 1
+        return self._last_number
 
     def _commit_until_stopped(self, connection: Session) -> None:
         due = time.monotonic()
@@ -53,12 +60,14 @@ class Traffic(Background):
                 due = time.monotonic()
 
     def _change(self, connection: Session) -> int:
-        chance = self.chance
+        changed = getattr(self, "_" + self.chance.choice(self._kinds()))(connection)
+        return int(changed)
+
+    def _kinds(self) -> list[str]:
+        """The names of the changes to choose from, each as often as it is likely."""
         kinds = ["amount"] * 8 + ["status"] * 2 + ["name", "move", "rebook", "insert", "insert", "delete", "rekey"]
         kinds += ["pair"] * 8 if self.kept else []
-        kinds += ["children", "large"] + (["truncate"] if self.truncates and chance.random() < 0.1 else [])
-        changed = getattr(self, "_" + chance.choice(kinds))(connection)
-        return int(changed)
+        return kinds + ["children", "large"] + (["truncate"] if self.truncates and self.chance.random() < 0.1 else [])
 
     def _some(self, connection: Session, table: str, key: str, above: int = 0) -> Any:
         """One of the keys above this; None where there is none."""
@@ -124,8 +133,7 @@ class Traffic(Background):
         return connection.execute("update tickets set flight_id = %s where booking_id = %s", [flight, booking]).rowcount
 
     def _insert(self, connection: Session) -> int:
-        self._next_booking += 1
-        booking = self._next_booking
+        booking = self._number()
         customer = self._some(connection, "customers", "customer_id")
         connection.execute(
             "insert into bookings values (%s, %s, %s, '2026-03-01 09:00:00', %s, 'WEB')",
@@ -144,14 +152,11 @@ class Traffic(Background):
 
     def _rekey(self, connection: Session) -> int:
         """A primary key changes: of a booking without tickets, and of a ticket."""
-        self._next_booking += 1
-        booking = self._booking(connection)
+        booking, new = self._booking(connection), self._number()
         gone = connection.execute("delete from tickets where booking_id = %s", [booking]).rowcount
         return (
             gone
-            + connection.execute(
-                "update bookings set booking_id = %s where booking_id = %s", [self._next_booking, booking]
-            ).rowcount
+            + connection.execute("update bookings set booking_id = %s where booking_id = %s", [new, booking]).rowcount
         )
 
     def _children(self, connection: Session) -> int:
