@@ -38,8 +38,8 @@ class Traffic(Background):
         """Another traffic may have been here; a deleted row's number is not given again by this one."""
         keys = {"bookings": "booking_id", "customers": "customer_id", "flights": "flight_id"}
         for table, key in keys.items():
-            (last,) = connection.execute(f"select coalesce(max({key}), 0) from {table}").fetchone()
-            self._last_number = max(self._last_number, last)
+            (last,) = connection.execute(f"select max({key}) from {table}").fetchone()
+            self._last_number = max(self._last_number, last or 0)
 
     def _number(self) -> int:
         """A key that no row had."""
