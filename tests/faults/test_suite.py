@@ -67,10 +67,10 @@ def test_whatever_is_killed_or_frozen_everything_converges_and_no_reader_sees_a_
         onlooker.stop()
     print(
         f"{pipeline.kind}, seed {seed}: {chaos.kills} kills, {chaos.freezes} freezes, {traffic.commits} commits of"
-        f" {traffic.changes} rows; {onlooker.looks} looks, {len(onlooker.holes)} holes, {len(onlooker.halves)} halves,"
-        f" {onlooker.gaps} gaps of Weaviate's own; equal after {settled:.0f} s"
+        f" {traffic.changes} rows; {onlooker.looks} looks, {onlooker.pairs} pairs, {len(onlooker.holes)} holes,"
+        f" {len(onlooker.halves)} halves, {onlooker.gaps} gaps of Weaviate's own; equal after {settled:.0f} s"
     )
     assert traffic.commits > 0
-    assert onlooker.looks > 0
+    assert onlooker.pairs > 0
     assert not onlooker.holes, "\n".join([*onlooker.holes[:20], *chaos.done])
     assert not onlooker.halves, "\n".join([*onlooker.halves[:5], *chaos.done])

@@ -31,7 +31,9 @@ class Cascading(Traffic):
     """As `Traffic`, on an airline with ``RULES``; counts the rows that its statements name, not what goes with them."""
 
     def _kinds(self) -> list[str]:
-        return [*super()._kinds(), "join", "leave", "schedule", "renumber", "renumber", "vanish", "vanish"]
+        """As many bookings come as go."""
+        more = ["join", "leave", "schedule", "renumber", "renumber", "vanish", "vanish", "insert", "insert", "insert"]
+        return [*super()._kinds(), *more]
 
     def _join(self, connection: Session) -> int:
         """A new customer takes a booking over."""

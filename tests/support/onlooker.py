@@ -25,16 +25,16 @@ class Onlooker(Background):
     """Looks at the bookings 1..``kept``, one after the other, until stopped.
 
     ``holes`` and ``halves`` say what was wrong: a document that was absent though Weaviate answered, and one with half
-    a transaction in it. ``gaps`` counts searches by filter or keyword that missed a document which the next one found:
-    Weaviate's own, while it gives a rewritten object another number. `make bench ARGS="--only gaps"` measures them
-    without us.
+    a transaction in it; ``pairs`` counts the texts that could have shown one. ``gaps`` counts searches by filter or
+    keyword that missed a document which the next one found: Weaviate's own, while it gives a rewritten object another
+    number. `make bench ARGS="--only gaps"` measures them without us.
     """
 
     def __init__(self, pipeline: Pipeline, kept: int) -> None:
         super().__init__("onlooker")
         self.pipeline, self.kept = pipeline, kept
         self._names = self._read_names()
-        self.looks = self.refused = self.gaps = 0
+        self.looks = self.pairs = self.refused = self.gaps = 0
         self.holes: list[str] = []
         self.halves: list[str] = []
         self._began = time.monotonic()
@@ -78,6 +78,7 @@ class Onlooker(Background):
             for text in found.values():
                 if text is not None and not whole(text):
                     self.halves.append(text)
+                self.pairs += text is not None and BAGS.search(text) is not None
             self.looks += 1
 
     def _note_hole(self, collection: Any, key: str, missing: list[str]) -> None:
