@@ -66,7 +66,7 @@ class Traffic(Background):
     def _kinds(self) -> list[str]:
         """The names of the changes to choose from, each as often as it is likely."""
         kinds = ["amount"] * 8 + ["status"] * 2 + ["name", "move", "rebook", "insert", "insert", "delete", "rekey"]
-        kinds += ["pair"] * 8 if self.kept else []
+        kinds += ["pair"] * 8 + ["pairs"] if self.kept else []
         return kinds + ["children", "large"] + (["truncate"] if self.truncates and self.chance.random() < 0.1 else [])
 
     def _some(self, connection: Session, table: str, key: str, above: int = 0) -> Any:
@@ -82,18 +82,23 @@ class Traffic(Background):
         """A booking whose price may change by itself, and which may go."""
         return self._some(connection, "bookings", "booking_id", self.kept)
 
-    def _pair(self, connection: Session) -> int:
+    def _pair(self, connection: Session, more: int = 0) -> int:
         """Price and baggage of a kept booking, in two statements of one transaction."""
-        booking, number = self.chance.randrange(1, self.kept + 1), self.chance.randrange(1, 900)
+        first, number = self.chance.randrange(1, self.kept + 1), self.chance.randrange(1, 900)
+        some = [first, min(first + more, self.kept)]
         rows = connection.execute(
-            "update bookings set total_amt = %s where booking_id = %s", [100 * number, booking]
+            "update bookings set total_amt = %s where booking_id between %s and %s", [100 * number, *some]
         ).rowcount
         return (
             rows
             + connection.execute(
-                "update tickets set bag_wt = %s where booking_id = %s", [number / 10, booking]
+                "update tickets set bag_wt = %s where booking_id between %s and %s", [number / 10, *some]
             ).rowcount
         )
+
+    def _pairs(self, connection: Session) -> int:
+        """The same of many: what is cut there stays in halves for longer."""
+        return self._pair(connection, self.kept // 2)
 
     def pair_all(self) -> None:
         """Make price and baggage of the kept bookings one number; before the first look at them."""
