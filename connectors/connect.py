@@ -1,7 +1,8 @@
 """Kafka Connect's REST API, by which connectors are made, watched and taken away.
 
 Protocol: https://kafka.apache.org/documentation/#connect_rest. A 409 (the worker group rebalances) and a 500 or 503
-(a request that timed out inside the group, a worker that starts) are tried again; every request here may be.
+(a request that timed out inside the group, a worker that starts) are tried again; every request here may be. So is a
+404 that has no error_code: a worker's server listens for seconds before it has Connect's paths, and answers it to all.
 """
 
 from __future__ import annotations
@@ -309,9 +310,11 @@ class Connect:
             answer = self._session.request(method, self.url + path, data=data, headers=headers, timeout=timeout)
         except requests.RequestException as exc:
             raise ConnectUnreachable(f"Kafka Connect at {self.url} does not answer ({type(exc).__name__})") from exc
+        text = masked(_said(answer), secrets)
+        if answer.status_code == 404 and "error_code" not in _error(answer):
+            raise _Again(404, text)
         if answer.status_code == 404 and missing:
             return None
-        text = masked(_said(answer), secrets)
         if answer.status_code in AGAIN and not (answer.status_code == 409 and "already exists" in text):
             raise _Again(answer.status_code, text)
         if answer.status_code >= 400:
@@ -338,7 +341,12 @@ def _said(answer: requests.Response) -> str:
     """The message of an error's body; what is no JSON (a proxy's page) is named, not quoted."""
     if answer.status_code < 400:
         return ""
+    return str(_error(answer).get("message") or f"{answer.reason or 'no reason'} (and no message in JSON)")
+
+
+def _error(answer: requests.Response) -> dict[str, Any]:
     try:
-        return str(answer.json()["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"{answer.reason or 'no reason'} (and no message in JSON)"
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

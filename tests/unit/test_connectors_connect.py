@@ -98,6 +98,33 @@ def test_a_rebalancing_cluster_is_asked_again_until_it_answers(server: Server, c
     assert len(server.asked("GET /connectors")) == 4
 
 
+JETTYS = b'{"url": "/connectors/c/config", "status": "404", "message": "Not Found"}'
+
+
+@pytest.mark.parametrize("page", [b"", b"<html>Error 404 Not Found</html>", JETTYS])
+def test_a_connect_that_starts_and_knows_no_path_yet_does_not_say_that_a_connector_is_gone(
+    server: Server, connect: Connect, page: bytes
+) -> None:
+    """Its server listens some time before the paths are in it: until then it answers 404 to everything."""
+    starting: Answer = (404, page)
+    server.on("PUT /connectors/c/stop", starting, BUSY, starting, (204, None))
+    server.on("GET /connectors/c/status", starting, status("STOPPED"))
+    server.on("GET /connectors/c/config", starting, (200, CONFIG))
+    server.on("DELETE /connectors/c", starting, (204, None))
+    server.on("GET /", starting, (200, {"version": "4.3.0"}))
+    assert connect.stop("c")
+    assert connect.config("c") == CONFIG
+    assert connect.delete("c")
+    assert connect.version() == "4.3.0"
+
+
+def test_one_that_starts_for_too_long_is_unreachable_and_worth_another_try(server: Server) -> None:
+    server.on("PUT /connectors/c/stop", (404, b""))
+    with Connect(server.url, patience=0.1) as connect, pytest.raises(ConnectUnreachable, match="404 to PUT") as caught:
+        connect.stop("c")
+    assert caught.value.retry
+
+
 def test_a_cluster_that_stays_busy_is_unreachable_and_worth_another_try(server: Server) -> None:
     server.on("GET /connectors", BUSY)
     with Connect(server.url, patience=0.3) as connect, pytest.raises(ConnectUnreachable, match=r"409.*stale") as caught:
@@ -146,7 +173,9 @@ def test_an_equal_configuration_is_not_sent_again(server: Server, connect: Conne
 
 
 def test_a_new_or_different_configuration_is_sent(server: Server, connect: Connect) -> None:
-    server.on("GET /connectors/c/config", (404, {"message": "not found"}), (200, {"name": "c", "old": "1"}))
+    server.on(
+        "GET /connectors/c/config", (404, {"error_code": 404, "message": "not found"}), (200, {"name": "c", "old": "1"})
+    )
     server.on("PUT /connectors/c/config", (201, {}), (200, {}))
     assert connect.put("c", CONFIG) is True
     assert connect.put("c", CONFIG) is True
@@ -177,7 +206,7 @@ def test_validation_lists_each_complaint_without_secrets(server: Server, connect
 
 
 def test_running_needs_every_task(server: Server, connect: Connect) -> None:
-    missing = (404, {"message": "No status found"})
+    missing = (404, {"error_code": 404, "message": "No status found"})
     server.on("GET /connectors/c/status", missing, status("RUNNING"), status("RUNNING", "UNASSIGNED", "RUNNING"),
               status("RUNNING", "RUNNING", "RUNNING"))  # fmt: skip
     connect.wait_running("c", 20)
