@@ -49,8 +49,8 @@ def test_whatever_is_killed_or_frozen_everything_converges_and_no_reader_sees_a_
     traffic = Cascading(pipeline.url, seed, rate=60, truncates=True, kept=KEPT)
     traffic.pair_all()
     pipeline.wait()
-    onlooker = Onlooker(pipeline, KEPT).start()
     chaos = Chaos(pipeline, seed)
+    onlooker = Onlooker(pipeline, KEPT, lambda: chaos.killed_lately("weaviate")).start()
     traffic.start()
     try:
         chaos.run(pytestconfig.getoption("--fault-seconds"))
@@ -68,7 +68,8 @@ def test_whatever_is_killed_or_frozen_everything_converges_and_no_reader_sees_a_
     print(
         f"{pipeline.kind}, seed {seed}: {chaos.kills} kills, {chaos.freezes} freezes, {traffic.commits} commits of"
         f" {traffic.changes} rows; {onlooker.looks} looks, {onlooker.pairs} pairs, {len(onlooker.holes)} holes,"
-        f" {len(onlooker.halves)} halves, {onlooker.gaps} gaps of Weaviate's own; equal after {settled:.0f} s"
+        f" {len(onlooker.halves)} halves, {onlooker.gaps} gaps of Weaviate's own, {len(onlooker.unindexed)} found by id"
+        f" alone after its kills {onlooker.unindexed}; equal after {settled:.0f} s"
     )
     assert traffic.commits > 0
     assert onlooker.pairs > 0

@@ -16,6 +16,7 @@ COMPONENTS = ("worker", "kafka", "connect", "weaviate")  # and the source's data
 MOST_AWAY = 2  # at once
 OUTAGE = (0.3, 6.0)  # seconds
 QUIET = (0.2, 3.0)  # seconds between two blows
+LATELY = 60.0  # seconds: an outage, a start, and what is done then
 STAYS_WITHIN = 90.0  # seconds, for a component that is started again
 
 
@@ -28,8 +29,13 @@ class Chaos:
     done: list[str] = field(default_factory=list)
     kills: int = 0
     freezes: int = 0
+    killed_at: dict[str, float] = field(default_factory=dict)
     _coming: dict[str, threading.Thread] = field(default_factory=dict)
     _failures: list[BaseException] = field(default_factory=list)
+
+    def killed_lately(self, component: str) -> bool:
+        """Whether it may have come back from a kill only now."""
+        return time.monotonic() < self.killed_at.get(component, -LATELY) + LATELY
 
     def run(self, seconds: float) -> None:
         chance = random.Random(self.seed)
@@ -70,6 +76,7 @@ class Chaos:
             with contextlib.suppress(StackFailed):  # Connect may have ended by itself, for want of Kafka
                 self.pipeline.stack.pause(component)
         else:
+            self.killed_at[component] = time.monotonic()
             self.pipeline.stack.kill(component)
 
     def _back(self, component: str, *, frozen: bool) -> None:
