@@ -10,6 +10,7 @@ from connectors.names import Names
 from connectors.positions import Look
 from connectors.problem import Problem
 from connectors.shape import Shape
+from connectors.signals import Signal
 from sync.errors import MappingError
 from sync.mapping.lock import SourceLock
 from sync.settings import Settings
@@ -67,6 +68,13 @@ class Database(Protocol):
 
     def emit(self, token: str) -> None:
         """Commit a marker into the database's own log; it comes out as a Message with content ``token``."""
+
+    def tell(self, names: Names, signal: Signal, *, alone: bool = False) -> None:
+        """Commit a row into the table that the connector listens to, where it is not there yet.
+
+        ``alone``: the table's other rows go, which were read or never will be. Raises SourceRefused where there is no
+        such table, or the connector would not see it.
+        """
 
     def find(
         self, table: str, columns: Sequence[str], values: Collection[Sequence[Any]], wanted: Sequence[str]

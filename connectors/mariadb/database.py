@@ -6,10 +6,10 @@ import zlib
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
 
-from connectors import debezium
+from connectors import debezium, signals
 from connectors.captured import CapturedTable
 from connectors.envelope import MARKER_TABLE
-from connectors.mariadb import marker, rows
+from connectors.mariadb import marker, rows, signal_table
 from connectors.mariadb.address import Address
 from connectors.mariadb.catalogue import catalogue
 from connectors.mariadb.marks import replaced as compare
@@ -18,6 +18,8 @@ from connectors.names import Names
 from connectors.positions import Look
 from connectors.problem import Problem
 from connectors.shape import Shape
+from connectors.signals import Signal
+from sync.errors import SourceError
 from sync.mapping.lock import SourceLock
 from sync.settings import Settings
 
@@ -65,7 +67,9 @@ class MariaDB:
         return catalogue(self.address, self.schema, tables)
 
     def preflight(self, names: Names, tables: Sequence[CapturedTable], *, registered: bool) -> list[Problem]:
-        return preflight(self.address, self.connector, server_id(names), tables, registered=registered)
+        return preflight(
+            self.address, self.connector, server_id(names), names.signal_table, tables, registered=registered
+        )
 
     def configuration(self, names: Names, tables: Sequence[CapturedTable], settings: Settings) -> dict[str, str]:
         address = self.address
@@ -79,7 +83,8 @@ class MariaDB:
             "database.ssl.mode": self.tls_modes[address.tls],
             "database.server.id": str(server_id(names)),
             "database.include.list": ",".join(map(debezium.exactly, schemas)),
-            **debezium.listed([*tables, marker.captured(address.database)]),
+            **debezium.listed([*tables, marker.captured(address.database), signals.captured(address.database, names)]),
+            **signals.listening(address.database, names),
             "schema.history.internal.kafka.topic": names.history_topic,
             "schema.history.internal.kafka.bootstrap.servers": settings.kafka,
             "include.schema.changes": "true",
@@ -105,7 +110,16 @@ class MariaDB:
         }
 
     def prepare(self, names: Names, tables: Sequence[CapturedTable]) -> tuple[str, Callable[[], object]] | None:
-        return marker.ensure(self.address, names)
+        made = marker.ensure(self.address, names)
+        try:
+            listening = signal_table.ensure(self.address, names)
+        except SourceError:
+            if made:
+                made[1]()
+            raise
+        if made is None or listening is None:
+            return made or listening
+        return f"{made[0]} and {names.signal_table}", lambda: self.clean(names)
 
     def start_over(self, names: Names) -> bool:
         """The server keeps nothing for a connector: its offsets are all there is."""
@@ -123,10 +137,18 @@ class MariaDB:
         return Shape(self.catalogue([table.name for table in tables]), marks=marks)
 
     def clean(self, names: Names) -> list[str]:
-        return [f"left table {self.address.database}.{MARKER_TABLE}"] if marker.leave(self.address, names) else []
+        done = []
+        if marker.leave(self.address, names):
+            done.append(f"left table {self.address.database}.{MARKER_TABLE}")
+        if signal_table.drop(self.address, names):
+            done.append(f"dropped table {self.address.database}.{names.signal_table}")
+        return done
 
     def emit(self, token: str) -> None:
         marker.emit(self.address, token)
+
+    def tell(self, names: Names, signal: Signal, *, alone: bool = False) -> None:
+        signal_table.tell(self.address, names, signal, alone=alone)
 
     def find(
         self, table: str, columns: Sequence[str], values: Collection[Sequence[Any]], wanted: Sequence[str]

@@ -120,9 +120,9 @@ class Application:
             terminal.show(terminal.table(["TABLE", "CAPTURED", "MASKED", "LEFT OUT"], tables))
             own = names(self.mapping, source)
             terminal.line()
-            inside = f"replication slot {own.slot}, publication {own.publication}"
+            inside = f"replication slot {own.slot}, publication {own.publication}, table headrace.{own.signal_table}"
             if model.connector != "postgres":
-                inside = "a row in table headrace_marker"
+                inside = f"a row in table headrace_marker, table {own.signal_table}"
             terminal.line(f"Kafka topic {own.topic}; connector {own.connector}; in the database: {inside}.")
         terminal.line()
 
