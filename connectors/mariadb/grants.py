@@ -15,7 +15,8 @@ _GRANT = re.compile(
     r"^GRANT (?P<what>.+?) ON (?:TABLE )?(?P<db>`(?:[^`]|``)+`|\*)\.(?P<table>`(?:[^`]|``)+`|\*) TO ", re.S
 )
 _ONE = re.compile(r"([A-Z][A-Z _]*[A-Z])\s*(?:\(([^)]*)\))?\s*(?:,|$)", re.IGNORECASE)
-_KEEP = ("CREATE", "SELECT", "INSERT", "UPDATE", "DELETE", "DROP")
+_SIGNALS = ("CREATE", "SELECT", "INSERT", "DELETE", "DROP")
+_MARKERS = (*_SIGNALS, "UPDATE")
 EVERY_COLUMN = frozenset({"*"})
 
 
@@ -80,11 +81,11 @@ def check_grants(
         if not grants.everywhere("RELOAD") and not grants.on("LOCK TABLES", schema, "*"):
             yield Problem("M238", "error", f"user {address.user} may lock nothing in {schema} while a snapshot begins",
                           f"grant lock tables on {quoted(schema)}.* to {user};")  # fmt: skip
-    for table, what in ((MARKER_TABLE, "into which markers are written"),
-                        (signal_table, "by which backfills are asked for")):  # fmt: skip
-        if lacking := [each for each in _KEEP if not grants.on(each, address.database, table)]:
-            yield Problem("M238", "error",
-                          f"user {address.user} may not keep table {table}, {what}",
+    own = ((MARKER_TABLE, "into which markers are written", _MARKERS),
+           (signal_table, "by which backfills are asked for", _SIGNALS))  # fmt: skip
+    for table, what, rights in own:
+        if lacking := [each for each in rights if not grants.on(each, address.database, table)]:
+            yield Problem("M238", "error", f"user {address.user} may not keep table {table}, {what}",
                           f"grant {', '.join(lacking).lower()} on {quoted(address.database, table)} to {user};",
                           )  # fmt: skip
     for each in tables:
