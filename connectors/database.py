@@ -69,12 +69,16 @@ class Database(Protocol):
     def emit(self, token: str) -> None:
         """Commit a marker into the database's own log; it comes out as a Message with content ``token``."""
 
-    def tell(self, names: Names, signal: Signal, *, alone: bool = False) -> None:
+    def tell(self, names: Names, signal: Signal, *, alone: bool = False, reading: Sequence[CapturedTable] = ()) -> None:
         """Commit a row into the table that the connector listens to, where it is not there yet.
 
-        ``alone``: the table's other rows go, which were read or never will be. Raises SourceRefused where there is no
-        such table, or the connector would not see it.
+        ``alone``: the table's other rows go, which were read or never will be. ``reading``: tables that it asks to read
+        again, for which the database is made ready, until `prepare` is called next. Raises SourceRefused where there is
+        no such table, or the connector would not see it.
         """
+
+    def before_reading(self, marks: str | None) -> str | None:
+        """The marks of `shape` without what `tell` changes itself when it makes tables ready."""
 
     def find(
         self, table: str, columns: Sequence[str], values: Collection[Sequence[Any]], wanted: Sequence[str]

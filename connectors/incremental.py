@@ -44,7 +44,7 @@ def begin(
 
     May be called again: what was asked for once is not asked for twice. Raises SourceError.
     """
-    database.tell(names, signals.read_again(identity, tables, condition), alone=True)
+    database.tell(names, signals.read_again(identity, tables, condition), alone=True, reading=tables)
 
 
 def stop(database: Database, names: Names, identity: str) -> None:

@@ -147,8 +147,11 @@ class MariaDB:
     def emit(self, token: str) -> None:
         marker.emit(self.address, token)
 
-    def tell(self, names: Names, signal: Signal, *, alone: bool = False) -> None:
+    def tell(self, names: Names, signal: Signal, *, alone: bool = False, reading: Sequence[CapturedTable] = ()) -> None:
         signal_table.tell(self.address, names, signal, alone=alone)
+
+    def before_reading(self, marks: str | None) -> str | None:
+        return marks
 
     def find(
         self, table: str, columns: Sequence[str], values: Collection[Sequence[Any]], wanted: Sequence[str]

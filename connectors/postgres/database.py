@@ -92,8 +92,13 @@ class Postgres:
     def emit(self, token: str) -> None:
         marker.emit(self.address, token)
 
-    def tell(self, names: Names, signal: Signal, *, alone: bool = False) -> None:
-        signal_table.tell(self.address, names, signal, alone=alone)
+    def tell(self, names: Names, signal: Signal, *, alone: bool = False, reading: Sequence[CapturedTable] = ()) -> None:
+        with self.address.connect() as connection, connection.transaction():
+            publication.open_up(connection, names, reading)
+            signal_table.tell(connection, names, signal, alone=alone)
+
+    def before_reading(self, marks: str | None) -> str | None:
+        return shape.without_members(marks)
 
     def find(
         self, table: str, columns: Sequence[str], values: Collection[Sequence[Any]], wanted: Sequence[str]

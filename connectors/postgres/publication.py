@@ -78,6 +78,25 @@ def wanted(tables: Sequence[CapturedTable], known: dict[str, CatalogueTable]) ->
     return members
 
 
+def as_read(connection: Connection, members: Members, tables: Sequence[CapturedTable]) -> Members:
+    """``members`` with these tables in whole where their lists leave columns out before the last that they name.
+
+    When an incremental snapshot takes a table up, Debezium (3.6.1: PostgresSchema.refreshFromIncrementalSnapshot) takes
+    all its columns from the catalogue for those of its changes, and finds values by their places
+    (PgOutputMessageDecoder.resolveColumnsFromStreamTupleData). Behind a column that is not let out, each value would
+    then stand in the next one's place, and a private one in clear. Columns that are not captured end at the connector.
+    """
+    known = read_tables(connection, "", [table.name for table in tables])
+    whole: Members = {}
+    for table in tables:
+        columns = members.get((table.schema, table.table))
+        if columns is not None and table.name in known:
+            places = [name for name, column in known[table.name].columns.items() if not column.generated]
+            if tuple(places[: len(columns)]) != columns:
+                whole[table.schema, table.table] = None
+    return members | whole
+
+
 def differs(
     connection: Connection, names: Names, tables: Sequence[CapturedTable], known: dict[str, CatalogueTable]
 ) -> bool:
@@ -132,6 +151,13 @@ def ensure(address: Address, names: Names, tables: Sequence[CapturedTable]) -> t
             return None
         _set(connection, names, members)
         return f"changed publication {names.publication}", lambda: _restore(address, names, before, made)
+
+
+def open_up(connection: Connection, names: Names, tables: Sequence[CapturedTable]) -> None:
+    """Let out what `as_read` says, until `ensure` is called again; in the transaction that asks to read them."""
+    found = read(connection, names.publication)
+    if found is not None and (members := as_read(connection, found.members, tables)) != found.members:
+        _set(connection, names, members)
 
 
 def drop(address: Address, names: Names) -> list[str]:

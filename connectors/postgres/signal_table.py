@@ -12,7 +12,6 @@ import psycopg
 from psycopg import errors, sql
 
 from connectors.names import Names
-from connectors.postgres.address import Address
 from connectors.postgres.preflight_table import quoted
 from connectors.problem import Problem
 from connectors.signals import COMMENT, Signal
@@ -94,13 +93,13 @@ def drop(connection: Connection, names: Names) -> bool:
     return True
 
 
-def tell(address: Address, names: Names, signal: Signal, *, alone: bool) -> None:
+def tell(connection: Connection, names: Names, signal: Signal, *, alone: bool) -> None:
     """As `Database.tell`."""
     table = sql.Identifier(SCHEMA, names.signal_table)
-    with address.connect() as connection, connection.transaction():
+    with connection.transaction():
         if connection.execute(_HEARD, [names.publication, SCHEMA, names.signal_table]).fetchone() is None:
             raise SourceRefused(
-                f"{address}: publication {names.publication} lists no table {SCHEMA}.{names.signal_table}",
+                f"publication {names.publication} lists no table {SCHEMA}.{names.signal_table}",
                 advice="`headrace apply` the mapping's file again: it makes the table and lists it.",
             )
         if alone:

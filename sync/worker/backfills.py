@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from connectors import incremental
 from connectors.captured import captured
@@ -50,6 +51,8 @@ class Seen:
 class Backfills(Beside):
     """A thread that looks after backfills that are under way. ``say`` hears what it does.
 
+    ``publishing`` is held by who changes a publication: `sync.worker.schema` does, too.
+
     PostgreSQL's connector reads on when it sees a transaction end: in a quiet database once a second, with its
     heartbeat. And while no transaction begins it reads on and on, and a change that was committed before waits until
     the end (tried: 6 s for 27,000 rows). So it is shown a commit of ours twenty times a second.
@@ -61,8 +64,10 @@ class Backfills(Beside):
         settings: Settings,
         say: Callable[[str], None],
         leads: Callable[[], bool] = lambda: True,
+        publishing: threading.Lock | None = None,
     ) -> None:
         super().__init__("backfills", LOOK_EVERY, leads)
+        self._publishing = publishing or threading.Lock()
         self._state, self._settings, self._say = state, settings, say
         self._seen: dict[str, Seen] = {}
 
@@ -112,10 +117,19 @@ class Backfills(Beside):
                 if not claim(connection, backfill.id, 0.0 if self._state.is_sqlite else LEASE):
                     return
             tables = [table for table in known if table.name in wanted]
-            incremental.begin(seen.database, seen.names, backfill.id, tables, backfill.condition)
+            with self._publishing:
+                self._expect(seen)
+                incremental.begin(seen.database, seen.names, backfill.id, tables, backfill.condition)
         except (ConnectRefused, SourceRefused) as exc:
             with self._state.write() as connection:
                 ended(connection, [backfill.id], f"failed: {exc}")
+
+    def _expect(self, seen: Seen) -> None:
+        """What is changed in the publication for a backfill is nobody else's doing: no reason to read it all again."""
+        one = SOURCE.c.id == seen.backfill.source_id
+        with self._state.write() as connection:
+            marks = connection.execute(select(SOURCE.c.shape_marks).where(one)).scalar()
+            connection.execute(update(SOURCE).where(one).values(shape_marks=seen.database.before_reading(marks)))
 
     def _report(self, seen: Seen) -> None:
         with self._state.read() as connection:
