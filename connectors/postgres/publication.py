@@ -90,11 +90,15 @@ def as_read(connection: Connection, members: Members, tables: Sequence[CapturedT
     whole: Members = {}
     for table in tables:
         columns = members.get((table.schema, table.table))
-        if columns is not None and table.name in known:
-            places = [name for name, column in known[table.name].columns.items() if not column.generated]
-            if tuple(places[: len(columns)]) != columns:
-                whole[table.schema, table.table] = None
+        if columns is not None and table.name in known and leaves_gaps(columns, known[table.name]):
+            whole[table.schema, table.table] = None
     return members | whole
+
+
+def leaves_gaps(columns: tuple[str, ...], there: CatalogueTable) -> bool:
+    """Whether a column is left out that stands before one of these; generated ones are never let out, nor counted."""
+    places = [name for name, column in there.columns.items() if not column.generated]
+    return tuple(places[: len(columns)]) != columns
 
 
 def differs(
