@@ -69,10 +69,10 @@ class Database(Protocol):
     def emit(self, token: str) -> None:
         """Commit a marker into the database's own log; it comes out as a Message with content ``token``."""
 
-    def tell(self, names: Names, signal: Signal, *, alone: bool = False, reading: Sequence[CapturedTable] = ()) -> None:
+    def tell(self, names: Names, signal: Signal, *, alone: bool = False, again: Sequence[CapturedTable] = ()) -> None:
         """Commit a row into the table that the connector listens to, where it is not there yet.
 
-        ``alone``: the table's other rows go, which were read or never will be. ``reading``: tables that it asks to read
+        ``alone``: the table's other rows go, which were read or never will be. ``again``: tables that it asks to read
         again, for which the database is made ready, until `prepare` is called next. Raises SourceRefused where there is
         no such table, or the connector would not see it.
         """

@@ -44,7 +44,7 @@ def begin(
 
     May be called again: what was asked for once is not asked for twice. Raises SourceError.
     """
-    database.tell(names, signals.read_again(identity, tables, condition), alone=True, reading=tables)
+    database.tell(names, signals.read_again(identity, tables, condition), alone=True, again=tables)
 
 
 def stop(database: Database, names: Names, identity: str) -> None:

@@ -147,7 +147,7 @@ class MariaDB:
     def emit(self, token: str) -> None:
         marker.emit(self.address, token)
 
-    def tell(self, names: Names, signal: Signal, *, alone: bool = False, reading: Sequence[CapturedTable] = ()) -> None:
+    def tell(self, names: Names, signal: Signal, *, alone: bool = False, again: Sequence[CapturedTable] = ()) -> None:
         signal_table.tell(self.address, names, signal, alone=alone)
 
     def before_reading(self, marks: str | None) -> str | None:

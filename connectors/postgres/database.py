@@ -9,7 +9,7 @@ from connectors import debezium, signals
 from connectors.captured import CapturedTable
 from connectors.names import HEARTBEAT_PREFIX, Names
 from connectors.positions import Look
-from connectors.postgres import marker, publication, rows, shape, signal_table, slot
+from connectors.postgres import marker, publication, reading, rows, shape, signal_table, slot
 from connectors.postgres.address import Address
 from connectors.postgres.catalogue import catalogue
 from connectors.postgres.marks import replaced as compare
@@ -92,10 +92,13 @@ class Postgres:
     def emit(self, token: str) -> None:
         marker.emit(self.address, token)
 
-    def tell(self, names: Names, signal: Signal, *, alone: bool = False, reading: Sequence[CapturedTable] = ()) -> None:
-        with self.address.connect() as connection, connection.transaction():
-            publication.open_up(connection, names, reading)
-            signal_table.tell(connection, names, signal, alone=alone)
+    def tell(self, names: Names, signal: Signal, *, alone: bool = False, again: Sequence[CapturedTable] = ()) -> None:
+        with self.address.connect() as connection:
+            whole = reading.prepare(connection, names, again)
+            with connection.transaction():
+                if whole:
+                    reading.tell_again(connection, names)
+                signal_table.tell(connection, names, signal, alone=alone)
 
     def before_reading(self, marks: str | None) -> str | None:
         return shape.without_members(marks)

@@ -78,29 +78,6 @@ def wanted(tables: Sequence[CapturedTable], known: dict[str, CatalogueTable]) ->
     return members
 
 
-def as_read(connection: Connection, members: Members, tables: Sequence[CapturedTable]) -> Members:
-    """``members`` with these tables in whole where their lists leave columns out before the last that they name.
-
-    When an incremental snapshot takes a table up, Debezium (3.6.1: PostgresSchema.refreshFromIncrementalSnapshot) takes
-    all its columns from the catalogue for those of its changes, and finds values by their places
-    (PgOutputMessageDecoder.resolveColumnsFromStreamTupleData). Behind a column that is not let out, each value would
-    then stand in the next one's place, and a private one in clear. Columns that are not captured end at the connector.
-    """
-    known = read_tables(connection, "", [table.name for table in tables])
-    whole: Members = {}
-    for table in tables:
-        columns = members.get((table.schema, table.table))
-        if columns is not None and table.name in known and leaves_gaps(columns, known[table.name]):
-            whole[table.schema, table.table] = None
-    return members | whole
-
-
-def leaves_gaps(columns: tuple[str, ...], there: CatalogueTable) -> bool:
-    """Whether a column is left out that stands before one of these; generated ones are never let out, nor counted."""
-    places = [name for name, column in there.columns.items() if not column.generated]
-    return tuple(places[: len(columns)]) != columns
-
-
 def differs(
     connection: Connection, names: Names, tables: Sequence[CapturedTable], known: dict[str, CatalogueTable]
 ) -> bool:
@@ -153,15 +130,8 @@ def ensure(address: Address, names: Names, tables: Sequence[CapturedTable]) -> t
             return f"made publication {names.publication}", lambda: drop(address, names)
         if before.members == members and before.via_root:
             return None
-        _set(connection, names, members)
+        publish(connection, names, members)
         return f"changed publication {names.publication}", lambda: _restore(address, names, before, made)
-
-
-def open_up(connection: Connection, names: Names, tables: Sequence[CapturedTable]) -> None:
-    """Let out what `as_read` says, until `ensure` is called again; in the transaction that asks to read them."""
-    found = read(connection, names.publication)
-    if found is not None and (members := as_read(connection, found.members, tables)) != found.members:
-        _set(connection, names, members)
 
 
 def drop(address: Address, names: Names) -> list[str]:
@@ -186,7 +156,8 @@ def _create(connection: Connection, names: Names, members: Members) -> None:
     connection.execute(sql.SQL("comment on publication {} is {}").format(name, sql.Literal(mark(names))))
 
 
-def _set(connection: Connection, names: Names, members: Members) -> None:
+def publish(connection: Connection, names: Names, members: Members) -> None:
+    """Have our publication list exactly these; whoever reads its slot is told each table's columns again."""
     name = sql.Identifier(names.publication)
     connection.execute(sql.SQL("alter publication {} set (publish_via_partition_root = true)").format(name))
     connection.execute(sql.SQL("alter publication {} set table {}").format(name, _listed(members)))
@@ -195,7 +166,7 @@ def _set(connection: Connection, names: Names, members: Members) -> None:
 def _restore(address: Address, names: Names, before: Publication, made: bool) -> None:
     """``made``: so was the table of signals, with the change that is taken back."""
     with address.connect() as connection, connection.transaction():
-        _set(connection, names, before.members)
+        publish(connection, names, before.members)
         if made:
             signal_table.drop(connection, names)
 
