@@ -161,7 +161,7 @@ def test_rows_come_whole_and_in_their_place_without_a_restart(loaded: Pipeline) 
 
 
 def test_a_transaction_that_wrote_before_does_not_come_in_the_midst_with_other_columns(loaded: Pipeline) -> None:
-    """PostgreSQL sends it as the table was published when it wrote: it is waited for. MariaDB's log holds whole rows."""
+    """PostgreSQL sends it as its table was published then, so it is waited for. MariaDB's log holds whole rows."""
     own, published = names(registered(loaded).plan.mapping, loaded.name), listed(loaded)
     with session(loaded) as execute:
         execute("begin")
