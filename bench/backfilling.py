@@ -12,7 +12,7 @@ from bench.rig import MAPPING
 
 TIMES = 2
 FRESH = 20.0  # changes per second
-AROUND = 1.0  # seconds of changes before each and after: its connector is started anew, and they wait
+AROUND = 1.0  # seconds of changes before each and after
 
 
 def measure(course: Course) -> list[Figure]:

@@ -244,16 +244,6 @@ class Connect:
         """Let a stopped connector run again."""
         self._json("PUT", f"{_path(name)}/resume")
 
-    @_understood
-    def offsets(self, name: str) -> list[dict[str, Any]]:
-        """How far a connector has read, as it noted it; empty if it noted nothing or does not exist."""
-        found = self._json("GET", f"{_path(name)}/offsets", missing=True)
-        return list(found.get("offsets", ())) if found else []
-
-    def alter_offsets(self, name: str, offsets: list[dict[str, Any]]) -> None:
-        """Note for a *stopped* connector how far it has read, in the form of `offsets`."""
-        self._json("PATCH", f"{_path(name)}/offsets", {"offsets": offsets})
-
     def delete_offsets(self, name: str) -> bool:
         """Forget how far a *stopped* connector has read; False if there is no such connector."""
         return self._json("DELETE", f"{_path(name)}/offsets", missing=True) is not None

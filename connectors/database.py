@@ -10,6 +10,7 @@ from connectors.names import Names
 from connectors.positions import Look
 from connectors.problem import Problem
 from connectors.shape import Shape
+from connectors.signals import Signal
 from sync.errors import MappingError
 from sync.mapping.lock import SourceLock
 from sync.settings import Settings
@@ -68,6 +69,17 @@ class Database(Protocol):
 
     def emit(self, token: str) -> None:
         """Commit a marker into the database's own log; it comes out as a Message with content ``token``."""
+
+    def tell(self, names: Names, signal: Signal, *, alone: bool = False, again: Sequence[CapturedTable] = ()) -> None:
+        """Commit a row into the table that the connector listens to, where it is not there yet.
+
+        ``alone``: the table's other rows go, which were read or never will be. ``again``: tables that it asks to read
+        again, for which the database is made ready, until `prepare` is called next. Raises SourceRefused where there is
+        no such table, or the connector would not see it.
+        """
+
+    def before_reading(self, marks: str | None) -> str | None:
+        """The marks of `shape` without what `tell` changes itself when it makes tables ready."""
 
     def find(
         self, table: str, columns: Sequence[str], values: Collection[Sequence[Any]], wanted: Sequence[str]

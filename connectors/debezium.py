@@ -42,7 +42,7 @@ def configuration(
         **_captured(tables, settings),
         **_routed(names),
         **_written(),
-        **_in_line(names, settings),
+        **_in_line(names),
         **_pace(settings),
     }
 
@@ -63,13 +63,13 @@ def _captured(tables: Sequence[CapturedTable], settings: Settings) -> dict[str, 
     return found
 
 
-def listed(tables: Sequence[CapturedTable]) -> dict[str, str]:
-    """The tables and columns that leave the database at all."""
+def listed(tables: Sequence[CapturedTable], heard: Sequence[CapturedTable] = ()) -> dict[str, str]:
+    """The tables and columns that leave the database at all. ``heard``: those that end at the connector."""
     return {
         # An empty list would mean all tables.
         "table.include.list": ",".join(exactly(table.schema, table.table) for table in tables) or "(?!)",
         "column.include.list": ",".join(
-            exactly(table.schema, table.table, column) for table in tables for column in table.columns
+            exactly(table.schema, table.table, column) for table in (*tables, *heard) for column in table.columns
         ),
     }
 
@@ -135,7 +135,7 @@ def _written() -> dict[str, str]:
     }
 
 
-def _in_line(names: Names, settings: Settings) -> dict[str, str]:
+def _in_line(names: Names) -> dict[str, str]:
     """What stands between the changes in the one topic: transaction ends, heartbeats, notifications."""
     return {
         "provide.transaction.metadata": "true",
@@ -143,10 +143,6 @@ def _in_line(names: Names, settings: Settings) -> dict[str, str]:
         "notification.enabled.channels": "sink",
         "notification.sink.topic.name": names.topic,
         "read.only": "true",
-        "signal.enabled.channels": "kafka",
-        "signal.kafka.topic": names.signal_topic,
-        "signal.kafka.bootstrap.servers": settings.kafka,
-        "signal.poll.interval.ms": "500",
         "incremental.snapshot.chunk.size": str(CHUNK),
     }
 

@@ -11,6 +11,7 @@ from sync.mapping.model import Mapping
 from sync.mapping.tables import sources_of
 
 IDENTIFIER = 63  # PostgreSQL's longest name, in bytes
+SIGNAL = "_signal"
 TOPIC = 249  # Kafka's longest
 MESSAGE_PREFIX = "headrace"  # of our own logical messages
 MARKER_PREFIX = MESSAGE_PREFIX
@@ -24,12 +25,13 @@ class Names:
     mapping: str
     source: str
     topic: str  # the one topic of the source
-    signal_topic: str  # by which snapshots are asked for
+    signal_topic: str  # of versions that asked for snapshots through Kafka: it is only taken away
     history_topic: str  # MySQL's and MariaDB's DDL, for Debezium alone
     connector: str  # in Kafka Connect
     prefix: str  # Debezium's topic.prefix: no topic begins with it, the router renames them all
     slot: str
     publication: str
+    signal_table: str  # in the database: a row of it asks the connector to read tables again
 
 
 def names(mapping: Mapping, source: str) -> Names:
@@ -50,6 +52,7 @@ def names(mapping: Mapping, source: str) -> Names:
         prefix=topic.removeprefix("headrace."),
         slot=identifier,
         publication=identifier,
+        signal_table=_fitted(whole, r"[^a-z0-9_]", IDENTIFIER - len(SIGNAL)) + SIGNAL,
     )
 
 

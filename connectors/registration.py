@@ -1,7 +1,7 @@
 """Registers a mapping's sources with Kafka, the database and Kafka Connect, and takes them away again.
 
-What Headrace owns outside itself is exactly what these three functions make and remove: two topics, a publication,
-a connector with its offsets, and the slot that the connector makes.
+What Headrace owns outside itself is exactly what these three functions make and remove: a topic, a publication, a table
+of signals, a connector with its offsets, and the slot that the connector makes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
-from connectors import debezium
+from connectors import debezium, signals
 from connectors.captured import CapturedTable, captured
 from connectors.connect import Connect
 from connectors.database import Database, open_database
@@ -205,8 +205,9 @@ def _removal_steps(
             say(f"deleted topic {name}")
 
     yield f"connector {own.connector}", connector
-    slot = f"slot {own.slot} and publication {own.publication}"
-    yield slot if sources_of(mapping)[own.source].connector == "postgres" else f"row in table {MARKER_TABLE}", database
+    postgres = sources_of(mapping)[own.source].connector == "postgres"
+    inside = f"slot {own.slot}, publication {own.publication}" if postgres else f"row in table {MARKER_TABLE}"
+    yield f"{inside} and table {own.signal_table}", database
     yield f"topic {own.topic}", topics
 
 
@@ -229,6 +230,7 @@ class _Source:
     def register(self, undo: ExitStack, warnings: tuple[Problem, ...]) -> Registration:
         topics = Topics(self.settings.kafka)
         self._topics(topics, undo)
+        self._stop_one_that_listens_to_nothing(undo)
         if done := self.database.prepare(self.own, self.tables):
             self._undo(undo, done[0], done[1])
             self.progress(done[0])
@@ -246,12 +248,17 @@ class _Source:
         topic_id = topics.topic_id(self.own.topic) or ""
         return Registration(self.own.source, self.own, topic_id, self.before is None, warnings, marks)
 
+    def _stop_one_that_listens_to_nothing(self, undo: ExitStack) -> None:
+        """A connector of MariaDB's knows a table only if it reads in the log how it was made, told that it matters."""
+        if self.before is not None and signals.TABLE_SETTING not in self.before:
+            self._undo(undo, f"stop of {self.own.connector}", partial(self.connect.resume, self.own.connector))
+            self.connect.stop(self.own.connector)
+
     def _topics(self, topics: Topics, undo: ExitStack) -> None:
         size = {"max.message.bytes": str(self.settings.max_record_bytes)}
-        for name, config in ((self.own.topic, size), (self.own.signal_topic, {})):
-            if topics.ensure(name, config):
-                self._undo(undo, f"topic {name}", partial(topics.delete, [name]))
-                self.progress(f"made topic {name}")
+        if topics.ensure(self.own.topic, size):
+            self._undo(undo, f"topic {self.own.topic}", partial(topics.delete, [self.own.topic]))
+            self.progress(f"made topic {self.own.topic}")
 
     def _validate(self) -> None:
         complaints = self.connect.validate(self.database.connector_class, self.config | {"name": self.own.connector})

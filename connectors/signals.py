@@ -1,46 +1,87 @@
-"""Tells a running connector something through the signal topic that it listens to.
+"""What a connector is told through a table of its own: a row there comes out of the log, and is obeyed in its place.
 
-Format: Debezium's "sending signals to a connector", Kafka channel: the key is `topic.prefix`, the value a JSON object.
+Debezium's "source" channel: https://debezium.io/documentation/reference/stable/configuration/signalling.html. Through
+its Kafka channel a thread beside the one that reads the log would obey, and both would read rows of the same tables.
 """
-# aiokafka ships no type hints.
-# mypy: disable-error-code="import-untyped"
 
 from __future__ import annotations
 
-import asyncio
 import json
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError as ForeignKafkaError
-
+from connectors import debezium
+from connectors.captured import CapturedTable
 from connectors.names import Names
-from connectors.topics import Topics
-from sync.errors import KafkaUnreachable
+from sync.errors import SourceRefused
 
-WITHIN = 15.0  # seconds
+TABLE_SETTING = "signal.data.collection"
+COMMENT = "headrace: what the connector of this source is asked to do"
+# Debezium takes the first three columns, whatever they are called; a table of another number is not listened to.
+COLUMNS = ("id", "type", "data")
+FILTER = "org.apache.kafka.connect.transforms.Filter"
+OF_TOPIC = "org.apache.kafka.connect.transforms.predicates.TopicNameMatches"
+# Only the Kafka channel needs to be asked; the thread that does so also looks for what the log's thread left undone.
+NEVER_MS = 24 * 3600 * 1000
 
 
-def stop_reading(kafka: str, names: Names, identity: str) -> None:
-    """End an incremental snapshot; a connector that is down finds the signal later. Raises KafkaUnreachable."""
-    signal = {"id": identity, "type": "stop-snapshot", "data": {"type": "INCREMENTAL"}}
-    asyncio.run(_produce(kafka, names.signal_topic, names.prefix, json.dumps(signal)))
+_STRANGE = re.compile(r"[\s.\"'`]")  # what ends or opens a name for its TableIdParser
 
 
-def forget(kafka: str, names: Names) -> None:
-    """Delete what was told so far: after a crash, a connector does again whatever the topic still holds.
+class Signal(NamedTuple):
+    """One row of the table."""
 
-    It stores how far it has read the topic only when it ends in good order. Raises KafkaError, KafkaUnreachable.
+    id: str
+    type: str
+    data: str
+
+
+def read_again(identity: str, tables: Sequence[CapturedTable], condition: str | None) -> Signal:
+    """Show all rows of ``tables`` that meet ``condition``; ``identity`` comes back with every notification.
+
+    Raises SourceRefused for a name that the connector could not read back from its own offsets: it would not start.
     """
-    Topics(kafka).empty(names.signal_topic)
+    for table in tables:
+        if strange := _STRANGE.search(table.schema) or _STRANGE.search(table.table):
+            raise SourceRefused(
+                f"table {table.name} cannot be read again: Debezium loses a name with {strange[0]!r}",
+                advice="Read the others again, each by its name; this one is read again with the whole source.",
+            )
+    wanted: dict[str, object] = {
+        "type": "INCREMENTAL",
+        "data-collections": [debezium.exactly(table.schema, table.table) for table in tables],
+    }
+    if condition is not None:
+        wanted["additional-conditions"] = [{"data-collection": ".*", "filter": condition}]
+    return Signal(identity, "execute-snapshot", json.dumps(wanted))
 
 
-async def _produce(kafka: str, topic: str, key: str, value: str) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", request_timeout_ms=int(WITHIN * 1000))
-    try:
-        async with asyncio.timeout(WITHIN):
-            await producer.start()
-            await producer.send_and_wait(topic, value.encode(), key.encode(), partition=0)
-    except (OSError, TimeoutError, ForeignKafkaError) as exc:
-        raise KafkaUnreachable(f"Kafka at {kafka} does not take a signal for topic {topic}: {exc}") from exc
-    finally:
-        await producer.stop()
+def stop_reading(identity: str) -> Signal:
+    """End what `read_again` began under ``identity``; nothing where it has ended."""
+    return Signal(f"{identity}-stop", "stop-snapshot", json.dumps({"type": "INCREMENTAL"}))
+
+
+def captured(schema: str, names: Names) -> CapturedTable:
+    """The table as the connector must know it."""
+    return CapturedTable(schema, names.signal_table, ("id",), dict.fromkeys(COLUMNS))
+
+
+def listening(schema: str, names: Names) -> dict[str, str]:
+    """What a connector is told of the table. Its rows end there: none of them reaches Kafka."""
+    topic = rf"{debezium.literally(names.prefix)}\..*\.{debezium.literally(names.signal_table)}"
+    return {
+        "signal.enabled.channels": "source",
+        "signal.poll.interval.ms": str(NEVER_MS),
+        TABLE_SETTING: f"{_quoted(schema)}.{names.signal_table}",
+        "transforms": "signals,one",
+        "transforms.signals.type": FILTER,
+        "transforms.signals.predicate": "signal",
+        "predicates": "signal",
+        "predicates.signal.type": OF_TOPIC,
+        "predicates.signal.pattern": topic,
+    }
+
+
+def _quoted(name: str) -> str:
+    return name if name.replace("_", "").isalnum() else '"' + name.replace('"', '""') + '"'

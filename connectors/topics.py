@@ -12,8 +12,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import BrokerResponseError, for_code
 from aiokafka.errors import KafkaError as ForeignKafkaError
@@ -59,10 +58,6 @@ class Topics:
     def delete(self, names: Iterable[str]) -> list[str]:
         """Delete topics and wait until they are gone; returns those that there were."""
         return self._run(lambda admin: self._delete(admin, list(names)))
-
-    def empty(self, name: str) -> None:
-        """Delete every record that the topic has; one that comes now may stay."""
-        self._run(lambda admin: _empty(admin, name))
 
     def describe(self, name: str) -> Described | None:
         """None if there is no such topic."""
@@ -200,11 +195,6 @@ async def _offset(admin: AIOKafkaAdminClient, name: str, timestamp: int) -> int:
     partition = answer.to_object()["topics"][0]["partitions"][0]
     _check(partition["error_code"], f"cannot read the offsets of topic {name}")
     return int(partition["offset"])
-
-
-async def _empty(admin: AIOKafkaAdminClient, name: str) -> None:
-    end = await _offset(admin, name, END)
-    await admin.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=end)})
 
 
 def _check(code: int, what: str, *allowed: int) -> None:

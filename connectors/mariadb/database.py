@@ -6,10 +6,10 @@ import zlib
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
 
-from connectors import debezium
+from connectors import debezium, signals
 from connectors.captured import CapturedTable
 from connectors.envelope import MARKER_TABLE
-from connectors.mariadb import marker, rows, shape
+from connectors.mariadb import marker, rows, shape, signal_table
 from connectors.mariadb.address import Address
 from connectors.mariadb.catalogue import catalogue
 from connectors.mariadb.marks import replaced as compare
@@ -18,6 +18,8 @@ from connectors.names import Names
 from connectors.positions import Look
 from connectors.problem import Problem
 from connectors.shape import Shape
+from connectors.signals import Signal
+from sync.errors import SourceError
 from sync.mapping.lock import SourceLock
 from sync.settings import Settings
 
@@ -76,7 +78,9 @@ class MariaDB:
         return catalogue(self.address, self.schema, tables)
 
     def preflight(self, names: Names, tables: Sequence[CapturedTable], *, registered: bool) -> list[Problem]:
-        return preflight(self.address, self.connector, server_id(names), tables, registered=registered)
+        return preflight(
+            self.address, self.connector, server_id(names), names.signal_table, tables, registered=registered
+        )
 
     def configuration(self, names: Names, tables: Sequence[CapturedTable], settings: Settings) -> dict[str, str]:
         address = self.address
@@ -90,7 +94,8 @@ class MariaDB:
             "database.ssl.mode": self.tls_modes[address.tls],
             "database.server.id": str(server_id(names)),
             "database.include.list": ",".join(map(debezium.exactly, schemas)),
-            **debezium.listed([*tables, marker.captured(address.database)]),
+            **debezium.listed([*tables, marker.captured(address.database), signals.captured(address.database, names)]),
+            **signals.listening(address.database, names),
             "schema.history.internal.kafka.topic": names.history_topic,
             "schema.history.internal.kafka.bootstrap.servers": settings.kafka,
             "include.schema.changes": "true",
@@ -119,7 +124,16 @@ class MariaDB:
         }
 
     def prepare(self, names: Names, tables: Sequence[CapturedTable]) -> tuple[str, Callable[[], object]] | None:
-        return marker.ensure(self.address, names)
+        made = marker.ensure(self.address, names)
+        try:
+            listening = signal_table.ensure(self.address, names)
+        except SourceError:
+            if made:
+                made[1]()
+            raise
+        if made is None or listening is None:
+            return made or listening
+        return f"{made[0]} and {names.signal_table}", lambda: self.clean(names)
 
     def start_over(self, names: Names) -> bool:
         """The server keeps nothing for a connector: its offsets are all there is."""
@@ -136,10 +150,21 @@ class MariaDB:
         return shape.look(self.address, tables, marks, applied_at, self.catalogue([table.name for table in tables]))
 
     def clean(self, names: Names) -> list[str]:
-        return [f"left table {self.address.database}.{MARKER_TABLE}"] if marker.leave(self.address, names) else []
+        done = []
+        if marker.leave(self.address, names):
+            done.append(f"left table {self.address.database}.{MARKER_TABLE}")
+        if signal_table.drop(self.address, names):
+            done.append(f"dropped table {self.address.database}.{names.signal_table}")
+        return done
 
     def emit(self, token: str) -> None:
         marker.emit(self.address, token)
+
+    def tell(self, names: Names, signal: Signal, *, alone: bool = False, again: Sequence[CapturedTable] = ()) -> None:
+        signal_table.tell(self.address, names, signal, alone=alone)
+
+    def before_reading(self, marks: str | None) -> str | None:
+        return marks
 
     def find(
         self, table: str, columns: Sequence[str], values: Collection[Sequence[Any]], wanted: Sequence[str]

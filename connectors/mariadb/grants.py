@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from connectors.captured import CapturedTable
+from connectors.envelope import MARKER_TABLE
 from connectors.mariadb.address import Address, quoted
 from connectors.problem import Problem
 
@@ -14,7 +15,8 @@ _GRANT = re.compile(
     r"^GRANT (?P<what>.+?) ON (?:TABLE )?(?P<db>`(?:[^`]|``)+`|\*)\.(?P<table>`(?:[^`]|``)+`|\*) TO ", re.S
 )
 _ONE = re.compile(r"([A-Z][A-Z _]*[A-Z])\s*(?:\(([^)]*)\))?\s*(?:,|$)", re.IGNORECASE)
-_MARKER = ("CREATE", "SELECT", "INSERT", "UPDATE", "DELETE", "DROP")
+_SIGNALS = ("CREATE", "SELECT", "INSERT", "DELETE", "DROP")
+_MARKERS = (*_SIGNALS, "UPDATE")
 EVERY_COLUMN = frozenset({"*"})
 
 
@@ -65,9 +67,9 @@ class Grants:
 
 
 def check_grants(
-    grants: Grants, address: Address, tables: Sequence[CapturedTable], marker_table: str
+    grants: Grants, address: Address, tables: Sequence[CapturedTable], signal_table: str
 ) -> Iterator[Problem]:
-    """The rights that the connector and the markers need, each with its GRANT."""
+    """The rights that the connector, the markers and the signals need, each with its GRANT."""
     user = f"'{address.user}'@'…'"
     if not grants.everywhere("REPLICATION SLAVE"):
         yield Problem("M214", "error", f"user {address.user} may not read the binary log",
@@ -79,18 +81,19 @@ def check_grants(
         if not grants.everywhere("RELOAD") and not grants.on("LOCK TABLES", schema, "*"):
             yield Problem("M238", "error", f"user {address.user} may lock nothing in {schema} while a snapshot begins",
                           f"grant lock tables on {quoted(schema)}.* to {user};")  # fmt: skip
-    lacking = [each for each in _MARKER if not grants.on(each, address.database, marker_table)]
-    if lacking:
-        yield Problem("M238", "error",
-                      f"user {address.user} may not keep table {marker_table}, into which markers are written",
-                      f"grant {', '.join(lacking).lower()} on {quoted(address.database, marker_table)} to {user};",
-                      )  # fmt: skip
-    for table in tables:
-        readable = grants.columns("SELECT", table.schema, table.table)
-        hidden = [] if readable == EVERY_COLUMN else [each for each in table.columns if each not in readable]
+    own = ((MARKER_TABLE, "into which markers are written", _MARKERS),
+           (signal_table, "by which backfills are asked for", _SIGNALS))  # fmt: skip
+    for table, what, rights in own:
+        if lacking := [each for each in rights if not grants.on(each, address.database, table)]:
+            yield Problem("M238", "error", f"user {address.user} may not keep table {table}, {what}",
+                          f"grant {', '.join(lacking).lower()} on {quoted(address.database, table)} to {user};",
+                          )  # fmt: skip
+    for each in tables:
+        readable = grants.columns("SELECT", each.schema, each.table)
+        hidden = [] if readable == EVERY_COLUMN else [column for column in each.columns if column not in readable]
         if hidden:
-            yield Problem("M216", "error", f"user {address.user} may not read {table.name}: {', '.join(hidden)}",
-                          f"grant select on {quoted(table.schema, table.table)} to {user};", table.name)  # fmt: skip
+            yield Problem("M216", "error", f"user {address.user} may not read {each.name}: {', '.join(hidden)}",
+                          f"grant select on {quoted(each.schema, each.table)} to {user};", each.name)  # fmt: skip
 
 
 def _plain(name: str) -> str:

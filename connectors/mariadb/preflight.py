@@ -9,7 +9,6 @@ import pymysql
 from pymysql.cursors import DictCursor
 
 from connectors.captured import CapturedTable
-from connectors.envelope import MARKER_TABLE
 from connectors.mariadb.address import Address
 from connectors.mariadb.grants import Grants, check_grants
 from connectors.mariadb.preflight_table import check_table
@@ -21,7 +20,13 @@ Variables = Mapping[str, str]
 
 
 def preflight(
-    address: Address, connector: str, server_id: int, tables: Sequence[CapturedTable], *, registered: bool
+    address: Address,
+    connector: str,
+    server_id: int,
+    signal_table: str,
+    tables: Sequence[CapturedTable],
+    *,
+    registered: bool,
 ) -> list[Problem]:
     """All problems, never only the first; empty where capture can begin.
 
@@ -36,7 +41,7 @@ def preflight(
         grants = Grants(str(value) for row in cursor.fetchall() for value in row.values())
         found = [
             *check_server(variables, mariadb=connector == "mariadb"),
-            *check_grants(grants, address, named, MARKER_TABLE),
+            *check_grants(grants, address, named, signal_table),
             *_replicas(cursor, server_id, registered),
             *_logged(cursor, {table.schema for table in named}),
             *(_nameless(address, table) for table in nameless),

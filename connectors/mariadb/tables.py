@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pymysql.cursors import DictCursor
 
 from connectors.envelope import MARKER_TABLE
+from connectors.names import SIGNAL
 
 CHARACTER = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"})
 _ENUM_VALUE = re.compile(r"'((?:[^']|'')*)'")
@@ -97,7 +98,7 @@ def read_tables(
     tables = {}
     for row in cursor.fetchall():
         table = CatalogueTable(row["s"], row["t"], row["kind"].lower(), row["engine"])
-        taken = table.kind == "base table" and table.name != MARKER_TABLE
+        taken = table.kind == "base table" and not is_ours(table.name)
         if table.full_name in names if names is not None else taken:
             tables[row["s"], row["t"]] = table
     if tables:
@@ -105,6 +106,11 @@ def read_tables(
         _read_indexes(cursor, tables, schemas)
         _read_foreign_keys(cursor, tables, schemas)
     return {table.full_name: table for table in tables.values()}
+
+
+def is_ours(table: str) -> bool:
+    """Whether Headrace made it: for markers, or to ask a connector for something."""
+    return table == MARKER_TABLE or (table.startswith("headrace_") and table.endswith(SIGNAL))
 
 
 def _schemas(names: Iterable[str]) -> set[str]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from connectors import debezium, signals
 from connectors.captured import CapturedTable
 from connectors.names import HEARTBEAT_PREFIX, Names
 from connectors.positions import Look
-from connectors.postgres import marker, publication, rows, shape, slot
+from connectors.postgres import marker, publication, reading, rows, shape, signal_table, slot
 from connectors.postgres.address import Address
 from connectors.postgres.catalogue import catalogue
 from connectors.postgres.marks import replaced as compare
 from connectors.postgres.preflight import preflight
 from connectors.problem import Problem
 from connectors.shape import Shape
+from connectors.signals import Signal
 from sync.mapping.lock import SourceLock
 from sync.settings import Settings
 
@@ -55,6 +57,8 @@ class Postgres:
             "interval.handling.mode": "string",
             "hstore.handling.mode": "json",
             "include.unknown.datatypes": "true",
+            **debezium.listed(tables, [signals.captured(signal_table.SCHEMA, names)]),
+            **signals.listening(signal_table.SCHEMA, names),
         }
         for ours, theirs in (("sslmode", "database.sslmode"), ("sslrootcert", "database.sslrootcert")):
             if ours in address.parts:
@@ -83,12 +87,21 @@ class Postgres:
         done = []
         if slot.drop(self.address, names.slot):
             done.append(f"dropped slot {names.slot}")
-        if publication.drop(self.address, names):
-            done.append(f"dropped publication {names.publication}")
-        return done
+        return done + publication.drop(self.address, names)
 
     def emit(self, token: str) -> None:
         marker.emit(self.address, token)
+
+    def tell(self, names: Names, signal: Signal, *, alone: bool = False, again: Sequence[CapturedTable] = ()) -> None:
+        with self.address.connect() as connection:
+            whole = reading.prepare(connection, names, again)
+            with connection.transaction():
+                if whole:
+                    reading.tell_again(connection, names)
+                signal_table.tell(connection, names, signal, alone=alone)
+
+    def before_reading(self, marks: str | None) -> str | None:
+        return shape.without_members(marks)
 
     def find(
         self, table: str, columns: Sequence[str], values: Collection[Sequence[Any]], wanted: Sequence[str]

@@ -12,6 +12,7 @@ from psycopg import sql
 
 from connectors.captured import CapturedTable
 from connectors.names import Names
+from connectors.postgres import signal_table
 from connectors.postgres.address import Address
 from connectors.postgres.tables import CatalogueTable, read_tables
 from sync.errors import SourceRefused
@@ -82,7 +83,8 @@ def differs(
 ) -> bool:
     """Whether the publication is not what `ensure` would make of these tables, all of which exist."""
     found = read(connection, names.publication)
-    return found is None or not found.via_root or found.members != wanted(tables, known)
+    members = wanted(tables, known) | signal_table.member(names)
+    return found is None or not found.via_root or found.members != members
 
 
 def kept_back(
@@ -105,42 +107,46 @@ def _covers(members: Members, table: CapturedTable, there: CatalogueTable) -> bo
 
 
 def ensure(address: Address, names: Names, tables: Sequence[CapturedTable]) -> tuple[str, Callable[[], object]] | None:
-    """Make the publication what the mapping needs, in one transaction.
+    """Make the publication what the mapping needs, and the table of signals, in one transaction.
 
-    Returns what was done and how to undo it, or None where it was so already. Raises SourceRefused where the name
-    belongs to somebody else's publication.
+    Returns what was done and how to undo it, or None where it was so already. Raises SourceRefused where a name
+    belongs to somebody else's publication or table.
     """
     with address.connect() as connection, connection.transaction():
         known = read_tables(connection, "", [table.name for table in tables])
         missing = [table.name for table in tables if table.name not in known]
         if missing:
             raise SourceRefused(f"{address} has no table {', '.join(missing)}")
-        members = wanted(tables, known)
+        members = wanted(tables, known) | signal_table.member(names)
         before = read(connection, names.publication)
-        if before is None:
-            _create(connection, names, members)
-            return f"made publication {names.publication}", lambda: drop(address, names)
-        if before.comment != mark(names):
+        if before is not None and before.comment != mark(names):
             raise SourceRefused(
                 f"{address}: publication {names.publication} exists and is not Headrace's for this mapping",
                 advice="Rename it, or rename the mapping: the publication is called after it.",
             )
+        made = signal_table.ensure(connection, names)
+        if before is None:
+            _create(connection, names, members)
+            return f"made publication {names.publication}", lambda: drop(address, names)
         if before.members == members and before.via_root:
             return None
-        _set(connection, names, members)
-        return f"changed publication {names.publication}", lambda: _restore(address, names, before)
+        publish(connection, names, members)
+        return f"changed publication {names.publication}", lambda: _restore(address, names, before, made)
 
 
-def drop(address: Address, names: Names) -> bool:
-    """Drop our publication; False where there is none. Somebody else's of that name stays: SourceRefused."""
+def drop(address: Address, names: Names) -> list[str]:
+    """Drop our publication and the table of signals; says what there was. Somebody else's stays: SourceRefused."""
     with address.connect() as connection, connection.transaction():
+        done = []
         belongs = ours(connection, names)
-        if belongs is None:
-            return False
-        if not belongs:
+        if belongs is False:
             raise SourceRefused(f"{address}: publication {names.publication} is not Headrace's and stays")
-        connection.execute(sql.SQL("drop publication {}").format(sql.Identifier(names.publication)))
-        return True
+        if belongs:
+            connection.execute(sql.SQL("drop publication {}").format(sql.Identifier(names.publication)))
+            done.append(f"dropped publication {names.publication}")
+        if signal_table.drop(connection, names):
+            done.append(f"dropped table {signal_table.SCHEMA}.{names.signal_table}")
+        return done
 
 
 def _create(connection: Connection, names: Names, members: Members) -> None:
@@ -150,15 +156,19 @@ def _create(connection: Connection, names: Names, members: Members) -> None:
     connection.execute(sql.SQL("comment on publication {} is {}").format(name, sql.Literal(mark(names))))
 
 
-def _set(connection: Connection, names: Names, members: Members) -> None:
+def publish(connection: Connection, names: Names, members: Members) -> None:
+    """Have our publication list exactly these; whoever reads its slot is told each table's columns again."""
     name = sql.Identifier(names.publication)
     connection.execute(sql.SQL("alter publication {} set (publish_via_partition_root = true)").format(name))
     connection.execute(sql.SQL("alter publication {} set table {}").format(name, _listed(members)))
 
 
-def _restore(address: Address, names: Names, before: Publication) -> None:
+def _restore(address: Address, names: Names, before: Publication, made: bool) -> None:
+    """``made``: so was the table of signals, with the change that is taken back."""
     with address.connect() as connection, connection.transaction():
-        _set(connection, names, before.members)
+        publish(connection, names, before.members)
+        if made:
+            signal_table.drop(connection, names)
 
 
 def _listed(members: Members) -> sql.Composed:

@@ -39,6 +39,7 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace,
                           else array[c.oid] end as oids) leaves
 where c.relkind in ('r', 'p') and n.nspname || '.' || c.relname = any(%(tables)s)
 """
+ANY = -1  # an entry that may have changed: no oid
 _WAIT = "set lock_timeout = '2s'"  # who alters a table must not be waited for: it is looked at again
 
 
@@ -80,11 +81,18 @@ def look(address: Address, names: Names, tables: Sequence[CapturedTable], marks:
     )
 
 
+def without_members(marks: str | None) -> str | None:
+    """Marks that do not tell whether a table left the publication meanwhile."""
+    if marks is None:
+        return None
+    return json.dumps({name: one | {"member": ANY} for name, one in json.loads(marks).items()})
+
+
 def unsaid(table: CapturedTable, was: Marks, now: Marks) -> str | None:
     """Why rows of the table may be other ones than the log says, in words."""
     if was.oid != now.oid:
         return f"table {table.name} was made anew"
-    if was.member != now.member:
+    if was.member not in (ANY, now.member):
         return f"table {table.name} was not published for a while"
     if now.partitioned:
         return _partitions(table.name, was, now)

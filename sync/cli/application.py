@@ -120,9 +120,9 @@ class Application:
             terminal.show(terminal.table(["TABLE", "CAPTURED", "MASKED", "LEFT OUT"], tables))
             own = names(self.mapping, source)
             terminal.line()
-            inside = f"replication slot {own.slot}, publication {own.publication}"
+            inside = f"replication slot {own.slot}, publication {own.publication}, table headrace.{own.signal_table}"
             if model.connector != "postgres":
-                inside = "a row in table headrace_marker"
+                inside = f"a row in table headrace_marker, table {own.signal_table}"
             terminal.line(f"Kafka topic {own.topic}; connector {own.connector}; in the database: {inside}.")
         terminal.line()
 
@@ -135,6 +135,7 @@ class Application:
         with state.read() as connection:
             again = self.name in applied(connection)
         if again:
+            self._refuse_while_read(state)
             register(self.mapping, self.lock, self.settings, say)
             self._keep_goals(state)
             return self._made(again=True)
@@ -154,6 +155,21 @@ class Application:
             undo.pop_all()
         say(f"mapping {self.name} {self.plan.version} in the state")
         return self._made(again=False)
+
+    def _refuse_while_read(self, state: State) -> None:
+        """A backfill has tables published in its own way, which `register` would undo in the middle of it."""
+        from sync.state.backfills import under_way
+        from sync.state.registry import load
+
+        with state.read() as connection:
+            told = [
+                each for each in under_way(connection, load(connection, self.name).sources.values()) if each.claimed_at
+            ]
+        if told:
+            raise Refused(
+                f"mapping {self.name}: {', '.join(told[0].tables)} is being read again",
+                advice=f"`headrace backfill {self.name} --watch` shows how far it is, `--stop` ends it.",
+            )
 
     def _keep_goals(self, state: State) -> None:
         """Freshness goals, owner and tests change no document, and so no version: they are taken over as they are."""

@@ -10,7 +10,6 @@ import typer
 
 from sync.cli import terminal
 from sync.cli.applied_mappings import NoSuch, find, open_state
-from sync.cli.environment import settings
 from sync.cli.mapping_files import nearest
 from sync.errors import SettingsError
 
@@ -140,23 +139,25 @@ def _latest(state: State, registered: Registered, sources: list[str]) -> list[Ba
 
 
 def _stop(state: State, registered: Registered, sources: list[str], *, json: bool) -> None:
-    """End it at its connector; what was asked for and not begun yet is simply not asked for any more."""
-    from connectors import signals
+    """End it at its connector; what the connector was not told of yet is simply not asked for any more."""
+    from connectors import incremental
     from connectors.names import names
-    from sync.state.backfills import STOPPED, ended, stopping, under_way
+    from connectors.registration import source_database
+    from sync.state.backfills import STOPPED, ended, stopping, under_way, withdraw
     from sync.state.backfills import find as find_backfill
 
     wanted: list[Backfill] = []
     for source in sources:
         with state.read() as connection:
             found = under_way(connection, [registered.sources[source]])
-        own = names(registered.plan.mapping, source)
+        mapping = registered.plan.mapping
         for each in found:
-            if each.started_at is not None:
-                with state.write() as connection:
-                    stopping(connection, each.id)
-                signals.stop_reading(settings().kafka, own, each.id)
-                _wait_for_end(state, each.id)
+            with state.write() as connection:
+                if withdraw(connection, each.id):
+                    continue
+                stopping(connection, each.id)
+            incremental.stop(source_database(mapping, source), names(mapping, source), each.id)
+            _wait_for_end(state, each.id)
             with state.write() as connection:
                 ended(connection, [each.id], STOPPED)  # one that has ended meanwhile stays as it is
         wanted += found
@@ -172,7 +173,7 @@ def _stop(state: State, registered: Registered, sources: list[str], *, json: boo
 
 
 def _wait_for_end(state: State, identity: str) -> None:
-    """Until the connector has said so; one that is down finds the signal when it is back."""
+    """Until the connector has said so; one that is down comes to it in the log when it is back."""
     from sync.state.backfills import find
 
     end = time.monotonic() + STOPPED_WITHIN

@@ -142,7 +142,8 @@ def _by_hand(model: Mapping) -> None:
         own = names(model, source)
         for step in (
             f"Kafka Connect: PUT /connectors/{own.connector}/stop; DELETE …/offsets; DELETE …/{own.connector}",
-            f"database: select pg_drop_replication_slot('{own.slot}'); drop publication {own.publication};",
-            f"Kafka: delete the topics {own.topic} and {own.signal_topic}",
+            f"database: select pg_drop_replication_slot('{own.slot}'); drop publication {own.publication};"
+            f" drop table headrace.{own.signal_table};",
+            f"Kafka: delete the topic {own.topic}",
         ):
             terminal.line(step, to=terminal.err, indent=2)

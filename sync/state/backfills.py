@@ -121,6 +121,13 @@ def claim(connection: Connection, identity: str, lease: float) -> bool:
     return connection.execute(claimed).rowcount > 0
 
 
+def withdraw(connection: Connection, identity: str) -> bool:
+    """End it where no worker has begun to tell the connector of it; False where one has."""
+    untold = (BACKFILL.c.outcome.is_(None), BACKFILL.c.claimed_at.is_(None))
+    ending = update(BACKFILL).where(BACKFILL.c.id == identity, *untold).values(outcome=STOPPED, ended_at=time.time())
+    return connection.execute(ending).rowcount > 0
+
+
 def stopping(connection: Connection, identity: str) -> None:
     """Before it is told to stop: Debezium ends such a snapshot like any other, without the tables it left out."""
     connection.execute(update(BACKFILL).where(BACKFILL.c.id == identity).values(stopping=True))

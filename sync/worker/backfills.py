@@ -1,27 +1,27 @@
-"""Beside the worker's stages: backfills are told to their connectors, kept going and cleared away."""
+"""Beside the worker's stages: backfills are told to their connectors and kept going."""
 
 from __future__ import annotations
 
-import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from connectors import incremental, signals
+from connectors import incremental
+from connectors.captured import captured
+from connectors.database import Database
 from connectors.names import Names, names
 from connectors.registration import source_database
 from sync.apply.snapshots import Snapshot
-from sync.errors import ConnectRefused, HeadraceError
+from sync.errors import ConnectRefused, SourceRefused
 from sync.settings import Settings
 from sync.state.backfills import Backfill, claim, ended, find, under_way
 from sync.state.database import State
 from sync.state.registry import SOURCE, Registered, load
 from sync.worker.beside import Beside
-
-log = logging.getLogger("headrace.worker")
 
 LOOK_EVERY = 1.0
 NUDGE_EVERY = 0.05
@@ -43,9 +43,15 @@ class Seen:
     def names(self) -> Names:
         return names(self.registered.plan.mapping, self.source)
 
+    @property
+    def database(self) -> Database:
+        return source_database(self.registered.plan.mapping, self.source)
+
 
 class Backfills(Beside):
     """A thread that looks after backfills that are under way. ``say`` hears what it does.
+
+    ``publishing`` is held by who changes a publication: `sync.worker.schema` does, too.
 
     PostgreSQL's connector reads on when it sees a transaction end: in a quiet database once a second, with its
     heartbeat. And while no transaction begins it reads on and on, and a change that was committed before waits until
@@ -58,8 +64,10 @@ class Backfills(Beside):
         settings: Settings,
         say: Callable[[str], None],
         leads: Callable[[], bool] = lambda: True,
+        publishing: threading.Lock | None = None,
     ) -> None:
         super().__init__("backfills", LOOK_EVERY, leads)
+        self._publishing = publishing or threading.Lock()
         self._state, self._settings, self._say = state, settings, say
         self._seen: dict[str, Seen] = {}
 
@@ -86,13 +94,7 @@ class Backfills(Beside):
             self._seen[backfill.id].backfill = backfill
             self._follow(self._seen[backfill.id], Snapshot.from_json(source.snapshot), now)
         for identity in self._seen.keys() - {each.id for each in current}:
-            try:
-                self._clear(self._seen[identity])
-            except HeadraceError as exc:
-                if exc.retry:
-                    raise
-                log.debug("backfills: %s", exc)  # its mapping was removed, and its topics with it
-            del self._seen[identity]
+            self._report(self._seen.pop(identity))
 
     def _follow(self, seen: Seen, snapshot: Snapshot, now: float) -> None:
         if seen.backfill.started_at is None:
@@ -102,25 +104,35 @@ class Backfills(Beside):
                 seen.not_before = now + HEARD_WITHIN
             return
         if snapshot.backfilling:
-            source_database(seen.registered.plan.mapping, seen.source).emit(f"backfill-{uuid.uuid4().hex}")
+            seen.database.emit(f"backfill-{uuid.uuid4().hex}")
 
     def _begin(self, seen: Seen) -> None:
-        backfill, tables = seen.backfill, seen.registered.plan.tables
-        with self._state.write() as connection:
-            if not claim(connection, backfill.id, 0.0 if self._state.is_sqlite else LEASE):
-                return
-        names = list(dict.fromkeys(tables[name].database_name for name in backfill.tables))
+        backfill, registered = seen.backfill, seen.registered
+        wanted = {registered.plan.tables[name].database_name for name in backfill.tables}
+        known = captured(registered.plan.mapping, registered.lock, seen.source)
         try:
-            incremental.begin(self._settings, seen.names, backfill.id, names, backfill.condition)
-        except ConnectRefused as exc:
+            incremental.require_listener(self._settings, seen.names)
+            # From here on the connector may know of it, and who wants it to stop must tell it so.
+            with self._state.write() as connection:
+                if not claim(connection, backfill.id, 0.0 if self._state.is_sqlite else LEASE):
+                    return
+            tables = [table for table in known if table.name in wanted]
+            with self._publishing:
+                self._expect(seen)
+                incremental.begin(seen.database, seen.names, backfill.id, tables, backfill.condition)
+        except (ConnectRefused, SourceRefused) as exc:
             with self._state.write() as connection:
                 ended(connection, [backfill.id], f"failed: {exc}")
 
-    def _clear(self, seen: Seen) -> None:
+    def _expect(self, seen: Seen) -> None:
+        """What is changed in the publication for a backfill is nobody else's doing: no reason to read it all again."""
+        one = SOURCE.c.id == seen.backfill.source_id
+        with self._state.write() as connection:
+            marks = connection.execute(select(SOURCE.c.shape_marks).where(one)).scalar()
+            connection.execute(update(SOURCE).where(one).values(shape_marks=seen.database.before_reading(marks)))
+
+    def _report(self, seen: Seen) -> None:
         with self._state.read() as connection:
             found = find(connection, seen.backfill.id)
-        signals.forget(self._settings.kafka, seen.names)
         if found is not None:
-            if found.started_at is None:
-                incremental.go_on(self._settings, seen.names)
             self._say(f"{seen.registered.name}: backfill of {', '.join(found.tables)}: {found.outcome}")

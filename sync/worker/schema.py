@@ -9,6 +9,7 @@ What cannot be read as mapped is noted, and its documents are parked; what only 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -23,8 +24,10 @@ from connectors.registration import source_database
 from connectors.shape import Shape, drifted
 from sync.apply.raising import Raising
 from sync.apply.shapes import note_drift
+from sync.apply.snapshots import Snapshot
 from sync.errors import HeadraceError
 from sync.state import drift
+from sync.state.backfills import under_way
 from sync.state.database import State
 from sync.state.documents import Documents, Raise
 from sync.state.registry import SOURCE, Registered, load, next_sequence
@@ -41,7 +44,7 @@ class Schema(Beside):
     """A thread that looks at the tables of every applied mapping.
 
     ``say`` hears what it finds; ``on_gap``, in this thread, of a mapping's source that must be read again, and why.
-    Of several workers only the one looks that ``leads``.
+    Of several workers only the one looks that ``leads``. ``publishing`` is held by who changes a publication.
     """
 
     def __init__(
@@ -50,8 +53,10 @@ class Schema(Beside):
         say: Callable[[str], None],
         on_gap: Callable[[str, str, str], None],
         leads: Callable[[], bool] = lambda: True,
+        publishing: threading.Lock | None = None,
     ) -> None:
         super().__init__("schema", LOOK_EVERY, leads)
+        self._publishing = publishing or threading.Lock()
         self._state, self._say, self._on_gap = state, say, on_gap
         self._again: dict[tuple[int, str], tuple[float, float]] = {}  # (source, table): not before, and the next pause
 
@@ -83,14 +88,23 @@ class Schema(Beside):
         shape = one.database.shape(one.names, one.tables, source.shape_marks, source.committed_at)
         lock = registered.lock.sources.get(source.name) if registered.lock else None
         found = drifted(one.tables, lock, shape.catalogue)
-        # `headrace remove` drops the publication when the state has forgotten the source.
-        if shape.mend and self._source(number) is not None:
-            marks = one.mend(shape)
-            self._say(f"{source.mapping}.{source.name}: publication {one.names.publication} is as it should be again")
-        else:
-            marks = shape.marks
-        self._note(registered, source, found)
-        self._read_again(registered, source, found, shape.unsaid)
+        with self._publishing:
+            # A backfill has tables published in its own way; what happened meanwhile is found when it has ended.
+            if self._is_backfilled(number):
+                self._note(registered, source, found)
+                return
+            # `headrace remove` drops the publication when the state has forgotten the source.
+            if shape.mend and self._source(number) is not None:
+                marks = one.mend(shape)
+                name = one.names.publication
+                self._say(f"{source.mapping}.{source.name}: publication {name} is as it should be again")
+            else:
+                marks = shape.marks
+            self._note(registered, source, found)
+            self._read_again(registered, source, found, shape.unsaid)
+            self._keep(source, marks)
+
+    def _keep(self, source: Any, marks: str | None) -> None:
         if marks != source.shape_marks:
             # Not where a gap was noted: a source that is read again gets marks of the moment before its snapshot.
             # Nor where a statement has come meanwhile, which takes its table out of them.
@@ -101,6 +115,12 @@ class Schema(Beside):
             )
             with self._state.write() as connection:
                 connection.execute(same.values(shape_marks=marks))
+
+    def _is_backfilled(self, number: int) -> bool:
+        with self._state.read() as connection:
+            snapshot = connection.execute(select(SOURCE.c.snapshot).where(SOURCE.c.id == number)).scalar()
+            told = any(each.claimed_at is not None for each in under_way(connection, [number]))
+        return told or Snapshot.from_json(snapshot).backfilling
 
     def _note(self, registered: Registered, source: Any, found: dict[str, str]) -> None:
         called = drift.tables_called(registered, source.name, found)

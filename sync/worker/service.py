@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import logging
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -96,11 +97,12 @@ class Worker:
     def _beside(self) -> tuple[Beside, ...]:
         """What goes on beside the stages, each in a thread of its own."""
         state, settings, say, leads = self.state, self.settings, self.say, self._leads
+        publishing = threading.Lock()
         return (
             Housekeeping(state, leads),
             Connectors(state, settings, say, self._log_lost, leads),
-            Schema(state, say, self._log_lost, leads),
-            Backfills(state, settings, say, leads),
+            Schema(state, say, self._log_lost, leads, publishing),
+            Backfills(state, settings, say, leads, publishing),
             Collections(state, self.store, self.stage.model, settings, say, self.stage.queue.wake, leads),
         )
 

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, update
 
 from connectors.change import Broken, Change, SnapshotNotice, Truncate
 from sync.errors import BackfillRefused
-from sync.state.backfills import Backfill, ask, claim, find, stopping
+from sync.state.backfills import STOPPED, Backfill, ask, claim, ended, find, stopping, withdraw
 from sync.state.documents import Priority
 from sync.state.registry import DEAD_LETTER, ROW
 from tests.support.airline import BOOKING, CUSTOMER, FLIGHT, TICKET, first_rows
@@ -405,6 +405,19 @@ def test_one_worker_alone_tells_the_connector_until_its_lease_is_over(world: Wor
     asked.begin()
     world.apply()
     assert not claims(0.0)
+
+
+def test_one_that_no_connector_was_told_of_is_withdrawn_and_no_other(world: World, rows: Rows) -> None:
+    asked = Asked(world, "bookings")
+    with world.state.write() as connection:
+        assert claim(connection, asked.identity, 60.0)
+        assert not withdraw(connection, asked.identity)
+        ended(connection, [asked.identity], STOPPED)
+    other = Asked(world, "bookings", identity="another")
+    with world.state.write() as connection:
+        assert withdraw(connection, other.identity)
+        assert not withdraw(connection, other.identity)
+    assert other.state.outcome == STOPPED
 
 
 def test_the_tail_of_one_that_has_ended_begins_nothing(world: World, rows: Rows) -> None:

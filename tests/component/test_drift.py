@@ -13,6 +13,7 @@ from connectors.shape import Shape
 from sync.evidence.freshness import status
 from sync.evidence.visible import visible
 from sync.mapping.lock import LockColumn, SourceLock
+from sync.state.backfills import STOPPED, ask, claim, ended
 from sync.state.registry import SOURCE
 from sync.worker import schema
 from sync.worker.schema import Schema
@@ -169,6 +170,23 @@ def test_marks_are_taken_after_the_publication_was_mended(world: World, watch: S
     watch.look()
     assert source_of(world).shape_marks == "look 2"
     assert not source_of(world).snapshot_due
+
+
+def test_while_a_connector_reads_tables_again_the_publication_is_left_alone_and_looked_at_afterwards(
+    world: World, watch: Schema, catalogue: Catalogue, gaps: list[str]
+) -> None:
+    watch.look()
+    with world.state.write() as connection:
+        ask(connection, world.registered, "airline", "one", ("tickets",), None, 0)
+        claim(connection, "one", 0.0)
+    catalogue.unsaid, catalogue.mend = {"public.tickets": "table public.tickets was made anew"}, True
+    watch.look()
+    assert (catalogue.prepared, gaps, source_of(world).shape_marks) == ([], [], "look 1")
+    with world.state.write() as connection:
+        ended(connection, ["one"], STOPPED)
+    watch.look()
+    assert len(catalogue.prepared) == 1
+    assert gaps == ["table public.tickets was made anew"]
 
 
 def test_a_table_that_is_gone_is_left_out_of_what_is_mended(world: World, watch: Schema, catalogue: Catalogue) -> None:

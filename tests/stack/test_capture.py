@@ -101,21 +101,33 @@ class Source:
         marker.emit(Address(self.url), token)
         return log.until(lambda record: isinstance(record, Message) and record.content == token)
 
+    def finds(self, query: str, name: str) -> bool:
+        return self.connection.execute(query, [name]).fetchone() is not None
+
     def left(self) -> dict[str, Any]:
         """What of this source is outside Headrace."""
         own, topics = self.names, Topics(self.settings.kafka)
         with Connect(self.settings.connect_url) as connect:
             connectors = own.connector in connect.names()
-        publications = self.connection.execute("select 1 from pg_publication where pubname = %s", [own.publication])
         return {
             "connector": connectors,
             "slot": slot.read(Address(self.url), own.slot) is not None,
-            "publication": publications.fetchone() is not None,
+            "publication": self.finds("select 1 from pg_publication where pubname = %s", own.publication),
+            "signal table": self.finds("select 1 from pg_class where relname = %s", own.signal_table),
+            "schema": self.finds("select 1 from pg_namespace where nspname = %s", "headrace"),
             "topics": [each for each in (own.topic, own.signal_topic) if topics.topic_id(each)],
         }
 
 
-NOTHING = {"connector": False, "slot": False, "publication": False, "topics": []}
+NOTHING = {
+    "connector": False,
+    "slot": False,
+    "publication": False,
+    "signal table": False,
+    "schema": False,
+    "topics": [],
+}
+INSIDE = {"slot": True, "publication": True, "signal table": True, "schema": True}
 
 
 @pytest.fixture
@@ -201,19 +213,16 @@ def test_nothing_that_is_not_listed_reaches_kafka_from_snapshot_or_log(source: S
         everything = b"".join((key or b"") + (value or b"") for key, value in log.raw)
     for private in (b"S3CRET", b"UzNDUkVU", b"Maria", b"Anna", b"m@x", b"a@x"):
         assert private not in everything
-    published = source.connection.execute("select attnames from pg_publication_tables order by tablename").fetchall()
+    published = source.connection.execute(
+        "select attnames from pg_publication_tables where schemaname = 'public' order by tablename"
+    ).fetchall()
     assert published == [(["id", "name", "tier"],), (["id", "line", "customer", "words"],)]
 
 
 def test_unregistering_leaves_nothing_and_may_be_done_again(source: Source) -> None:
     source.register()
     own = source.names
-    assert source.left() == {
-        "connector": True,
-        "slot": True,
-        "publication": True,
-        "topics": [own.topic, own.signal_topic],
-    }
+    assert source.left() == {"connector": True, **INSIDE, "topics": [own.topic]}
     removal = unregister(source.mapping, source.settings)
     assert removal.clean
     assert len(removal.done) == 5
@@ -324,7 +333,7 @@ def test_a_database_that_is_gone_keeps_nothing_else_from_being_removed(
     assert len(removal.failed) == 1
     assert "no_such_database" in removal.failed[0]
     monkeypatch.setenv("CAPTURE_URL", source.url)
-    assert source.left() == {"connector": False, "slot": True, "publication": True, "topics": []}
+    assert source.left() == NOTHING | INSIDE
     assert unregister(source.mapping, source.settings).clean
     assert source.left() == NOTHING
 
@@ -368,12 +377,12 @@ def test_preflight_says_what_a_user_without_rights_lacks_and_its_sql_is_enough(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     role = f"poor_{source.mapping.name}"
-    source.run(f"create role {role} login password 'poor'")
+    source.run(f"create role {role} login password 'poor'", "create schema headrace")
     poor = source.url.replace("postgres:postgres@", f"{role}:poor@")
     monkeypatch.setenv("CAPTURE_URL", poor)
     try:
         found = preflight(source.mapping, None, source.settings)[source.mapping.name]
-        assert {problem.code for problem in found} == {"M214", "M215", "M216"}
+        assert {problem.code for problem in found} == {"M214", "M215", "M216", "M241"}
         for problem in found:
             source.run(problem.sql)
         assert preflight(source.mapping, None, source.settings)[source.mapping.name] == []
@@ -387,13 +396,14 @@ def test_names_that_belong_to_somebody_else_are_left_alone(source: Source) -> No
     own = source.names
     source.run(f"create publication {own.publication} for table customers")
     source.run(f"select pg_create_logical_replication_slot('{own.slot}', 'pgoutput')")
+    source.run("create schema headrace", f"create table headrace.{own.signal_table} (id int)")
     found = preflight(source.mapping, None, source.settings)[source.mapping.name]
-    assert [problem.code for problem in found] == ["M217", "M217"]
+    assert [problem.code for problem in found] == ["M217", "M217", "M217"]
     with pytest.raises(SourceRefused, match="is not Headrace's"):
         source.database.prepare(own, [])
     with pytest.raises(PreflightFailed):
         source.register()
-    assert source.left() == {"connector": False, "slot": True, "publication": True, "topics": []}
+    assert source.left() == NOTHING | INSIDE
     for problem in found:
         source.run(problem.sql)
     assert source.register().created

@@ -105,8 +105,12 @@ class Source:
         return {
             "connector": connectors,
             "marker table": bool(self.cursor.execute("show tables like 'headrace_marker'")),
+            "signal table": bool(self.cursor.execute(f"show tables like '{own.signal_table}'")),
             "topics": [t for t in (own.topic, own.signal_topic, own.history_topic) if topics.topic_id(t)],
         }
+
+
+NOTHING = {"connector": False, "marker table": False, "signal table": False, "topics": []}
 
 
 @pytest.fixture
@@ -294,10 +298,11 @@ def test_unregistering_leaves_nothing_and_may_be_done_again(source: Source) -> N
     assert source.left() == {
         "connector": True,
         "marker table": True,
-        "topics": [own.topic, own.signal_topic, own.history_topic],
+        "signal table": True,
+        "topics": [own.topic, own.history_topic],
     }
     assert unregister(source.mapping, source.settings).clean
-    assert source.left() == {"connector": False, "marker table": False, "topics": []}
+    assert source.left() == NOTHING
     again = unregister(source.mapping, source.settings)
     assert (again.clean, again.done) == (True, [])
 
@@ -326,4 +331,4 @@ def test_preflight_lists_everything_at_once_and_nothing_is_registered(source: So
     }  # fmt: skip
     with pytest.raises(PreflightFailed, match="engine = InnoDB"):
         source.register()
-    assert source.left() == {"connector": False, "marker table": False, "topics": []}
+    assert source.left() == NOTHING

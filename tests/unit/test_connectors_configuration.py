@@ -67,6 +67,7 @@ def test_names_follow_from_mapping_and_source() -> None:
         prefix="airline.airline",
         slot="headrace_airline",
         publication="headrace_airline",
+        signal_table="headrace_airline_signal",
     )
 
 

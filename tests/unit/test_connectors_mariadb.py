@@ -39,7 +39,18 @@ RECORDED = Path(__file__).parent / "fixtures" / "mariadb.json"
 
 
 def own(prefix: str = "shop.shop") -> Names:
-    return Names("shop", "shop", "headrace.shop.shop", "signal", "history", "connector", prefix, "slot", "publication")
+    return Names(
+        mapping="shop",
+        source="shop",
+        topic="headrace.shop.shop",
+        signal_topic="signal",
+        history_topic="history",
+        connector="connector",
+        prefix=prefix,
+        slot="slot",
+        publication="publication",
+        signal_table="headrace_shop_signal",
+    )
 
 
 def configuration(url: str = URL, tables: tuple[CapturedTable, ...] = (ITEM,)) -> dict[str, str]:

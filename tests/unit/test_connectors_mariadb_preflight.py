@@ -159,7 +159,7 @@ def test_a_rule_that_the_lock_does_not_know_is_an_error_and_so_is_one_that_the_d
 
 def rights(*lines: str, database: str = "shop") -> list[str]:
     address = Address(f"mysql://u:p@h/{database}")
-    return [p.sql or p.message for p in check_grants(Grants(lines), address, [MAPPED], "headrace_marker")]
+    return [p.sql or p.message for p in check_grants(Grants(lines), address, [MAPPED], "headrace_shop_signal")]
 
 
 SERVER = "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `u`@`%` IDENTIFIED BY PASSWORD '*5AE'"
@@ -177,6 +177,7 @@ SERVER = "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `u`@`%` IDENTIFIED B
             "GRANT LOCK TABLES ON `shop`.* TO `u`@`%`",
             "GRANT SELECT (`id`, `name`, `box`) ON `shop`.`item` TO `u`@`%`",
             "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP ON `shop`.`headrace_marker` TO `u`@`%`",
+            "GRANT SELECT, INSERT, DELETE, CREATE, DROP ON `shop`.`headrace_shop_signal` TO `u`@`%`",
         ),
         ("GRANT `a_role`@`%` TO `u`@`%`",),
     ],
@@ -193,7 +194,8 @@ def test_each_missing_right_comes_with_its_grant_and_no_secret() -> None:
         "grant replication slave on *.*",
         "grant replication client on *.*",
         "grant lock tables on `shop`.*",
-        "grant create, select, insert, update, delete, drop on `shop`.`headrace_marker`",
+        "grant create, select, insert, delete, drop, update on `shop`.`headrace_marker`",
+        "grant create, select, insert, delete, drop on `shop`.`headrace_shop_signal`",
         "grant select on `shop`.`item`",
     ]
     assert "*5AE" not in "".join(found)

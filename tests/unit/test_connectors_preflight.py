@@ -9,6 +9,7 @@ from connectors.captured import CapturedTable
 from connectors.postgres.preflight import check_rights, check_server
 from connectors.postgres.preflight_table import check_table
 from connectors.postgres.publication import wanted
+from connectors.postgres.reading import leaves_gaps
 from connectors.postgres.tables import CatalogueColumn, CatalogueTable
 from connectors.problem import PROBLEMS, Problem
 
@@ -194,6 +195,15 @@ def test_full_slots_do_not_matter_to_who_has_one() -> None:
 def test_a_publication_lets_out_captured_columns_and_the_replica_identity_only() -> None:
     there = {"public.t": table(identity="index", identity_columns=("id", "other"))}
     assert wanted([MAPPED], there) == {("public", "t"): ("id", "name", "other")}
+
+
+def test_a_table_is_read_again_in_whole_where_a_column_is_left_out_before_another() -> None:
+    there = table(column("id"), column("twice", generated=True), column("name"), column("mail"), column("tier"))
+    assert not leaves_gaps(None, there)
+    assert not leaves_gaps(("id", "name"), there)
+    assert not leaves_gaps(("id", "name", "mail", "tier"), there)
+    assert leaves_gaps(("id", "name", "tier"), there)
+    assert leaves_gaps(("name",), there)
 
 
 def test_a_table_with_full_identity_is_published_whole_so_that_its_updates_do_not_fail() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
 from connectors.captured import CapturedTable
-from connectors.postgres.shape import Marks, unsaid
+from connectors.postgres.shape import Marks, unsaid, without_members
 from connectors.shape import drifted
 from sync.mapping.alike import reads_alike
 from sync.mapping.lock import LockColumn, LockTable, SourceLock
@@ -119,6 +120,14 @@ def test_rewriting_a_captured_column_leaving_the_publication_or_being_made_anew_
     assert "rewritten by an ALTER TABLE" in str(unsaid(TABLE, PLAIN, rewritten))
     assert "was not published for a while" in str(unsaid(TABLE, PLAIN, replace(PLAIN, member=11)))
     assert "was made anew" in str(unsaid(TABLE, PLAIN, replace(PLAIN, oid=7, member=12)))
+
+
+def test_what_a_backfill_changes_in_the_publication_is_not_unsaid_and_all_else_is() -> None:
+    marks = without_members(json.dumps({"public.orders": asdict(PLAIN)}))
+    kept = Marks(**json.loads(str(marks))["public.orders"])
+    assert unsaid(TABLE, kept, replace(PLAIN, member=11)) is None
+    assert "was made anew" in str(unsaid(TABLE, kept, replace(PLAIN, oid=7, member=12)))
+    assert without_members(None) is None
 
 
 def test_partitions_that_come_with_rows_go_or_get_another_file_are_unsaid() -> None:
