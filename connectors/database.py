@@ -78,6 +78,12 @@ class Database(Protocol):
         no such table, or the connector would not see it.
         """
 
+    def keep_reading(self, seconds: float, next_token: Callable[[], str | None]) -> None:
+        """For a while have a connector that reads tables again go on with it, and give way to what others commit.
+
+        It reads on when it sees a commit: each time ``next_token`` gives one, that is committed as `emit` does it.
+        """
+
     def before_reading(self, marks: str | None) -> str | None:
         """The marks of `shape` without what `tell` changes itself when it makes tables ready."""
 

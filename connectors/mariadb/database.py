@@ -163,6 +163,9 @@ class MariaDB:
     def tell(self, names: Names, signal: Signal, *, alone: bool = False, again: Sequence[CapturedTable] = ()) -> None:
         signal_table.tell(self.address, names, signal, alone=alone)
 
+    def keep_reading(self, seconds: float, next_token: Callable[[], str | None]) -> None:
+        marker.keep_reading(self.address, seconds, next_token)
+
     def before_reading(self, marks: str | None) -> str | None:
         return marks
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from connectors.captured import CapturedTable
@@ -13,6 +14,8 @@ from connectors.mariadb.address import Address, quoted
 from connectors.names import HEARTBEAT_PREFIX, MARKER_PREFIX, Names
 from sync.errors import SourceRefused
 
+COMMIT_EVERY = 0.05  # seconds
+GIVING_WAY = "a backfill gives way"  # a token that nobody waits for
 COMMENT = "headrace: markers and heartbeats of change capture"
 _COLUMNS = ("name", "prefix", "content", "written_us")
 # Microseconds since 1970 by the server's clock: its log keeps whole seconds only. Counted in UTC, for a local hour
@@ -73,6 +76,15 @@ def emit(address: Address, token: str) -> None:
     with address.connect() as cursor:
         # Markers share one row: who waits for it waits for a commit of ours, and the table does not grow.
         cursor.execute(_put(address), [MARKER_PREFIX, MARKER_PREFIX, token])
+
+
+def keep_reading(address: Address, seconds: float, next_token: Callable[[], str | None]) -> None:
+    """As `Database.keep_reading`: at each commit the connector reads until there is another one, so there always is."""
+    end = time.monotonic() + seconds
+    with address.connect() as cursor:
+        while time.monotonic() < end:
+            cursor.execute(_put(address), [MARKER_PREFIX, MARKER_PREFIX, next_token() or GIVING_WAY])
+            time.sleep(COMMIT_EVERY)
 
 
 def heartbeat(address: Address, names: Names) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -99,6 +100,14 @@ class Postgres:
                 if whole:
                     reading.tell_again(connection, names)
                 signal_table.tell(connection, names, signal, alone=alone)
+
+    def keep_reading(self, seconds: float, next_token: Callable[[], str | None]) -> None:
+        end = time.monotonic() + seconds
+        with self.address.connect() as connection:
+            while time.monotonic() < end:
+                if (token := next_token()) is not None:
+                    marker.write(connection, token)
+                reading.give_way(connection)
 
     def before_reading(self, marks: str | None) -> str | None:
         return shape.without_members(marks)

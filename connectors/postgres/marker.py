@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from connectors.names import MARKER_PREFIX
 from connectors.postgres.address import Address
+from connectors.postgres.publication import Connection
 
 
 def emit(address: Address, token: str) -> None:
@@ -12,5 +13,9 @@ def emit(address: Address, token: str) -> None:
     Raises SourceUnreachable and SourceRefused.
     """
     with address.connect() as connection:
-        # Transactional: a message outside any transaction carries no commit time and may overtake open ones.
-        connection.execute("select pg_logical_emit_message(true, %s, %s)", [MARKER_PREFIX, token])
+        write(connection, token)
+
+
+def write(connection: Connection, token: str) -> None:
+    # Transactional: a message outside any transaction carries no commit time and may overtake open ones.
+    connection.execute("select pg_logical_emit_message(true, %s, %s)", [MARKER_PREFIX, token])

@@ -20,11 +20,13 @@ from sync.errors import ConnectRefused, SourceRefused
 from sync.settings import Settings
 from sync.state.backfills import Backfill, claim, ended, find, under_way
 from sync.state.database import State
-from sync.state.registry import SOURCE, Registered, load
+from sync.state.registry import MARKER, SOURCE, Registered, load
 from sync.worker.beside import Beside
 
 LOOK_EVERY = 1.0
-NUDGE_EVERY = 0.05
+PACED_FOR = 0.5  # seconds that a connector is led on before its backfill is looked at again
+APPLIED_WITHIN = 5.0  # seconds after which a token is taken for lost: its connector was started anew, perhaps
+BETWEEN = 0.005
 TRY_AGAIN = 3.0  # seconds after which a connector is told that did not answer
 HEARD_WITHIN = 120.0  # and one that was told and of which nothing was heard: much may wait in its topic
 LEASE = 60.0  # for which other workers leave it to the one that began
@@ -38,6 +40,8 @@ class Seen:
     source: str
     registered: Registered
     not_before: float = 0.0
+    token: str = ""  # the last one that its connector was to read on by
+    given_at: float = float("-inf")
 
     @property
     def names(self) -> Names:
@@ -55,7 +59,8 @@ class Backfills(Beside):
 
     PostgreSQL's connector reads on when it sees a transaction end: in a quiet database once a second, with its
     heartbeat. And while no transaction begins it reads on and on, and a change that was committed before waits until
-    the end (tried: 6 s for 27,000 rows). So it is shown a commit of ours twenty times a second.
+    the end (tried: 6 s for 27,000 rows). So it is shown commits of ours, one after the other is applied: rows are
+    read about as fast as the worker applies them, and never stand in long rows before what is committed meanwhile.
     """
 
     def __init__(
@@ -72,7 +77,7 @@ class Backfills(Beside):
         self._seen: dict[str, Seen] = {}
 
     def _pause(self) -> float:
-        return NUDGE_EVERY if self._seen else LOOK_EVERY
+        return BETWEEN if self._seen else LOOK_EVERY
 
     def _look(self) -> None:
         self.look(time.monotonic())
@@ -104,7 +109,19 @@ class Backfills(Beside):
                 seen.not_before = now + HEARD_WITHIN
             return
         if snapshot.backfilling:
-            seen.database.emit(f"backfill-{uuid.uuid4().hex}")
+            seen.database.keep_reading(PACED_FOR, lambda: self._next_token(seen))
+
+    def _next_token(self, seen: Seen) -> str | None:
+        """None while the last one is not applied: rows that are read faster than applied stand before fresh changes."""
+        now = time.monotonic()
+        if now < seen.given_at + APPLIED_WITHIN and not self._is_applied(seen.token):
+            return None
+        seen.token, seen.given_at = f"backfill-{uuid.uuid4().hex}", now
+        return seen.token
+
+    def _is_applied(self, token: str) -> bool:
+        with self._state.read() as connection:
+            return connection.execute(select(MARKER.c.token).where(MARKER.c.token == token)).first() is not None
 
     def _begin(self, seen: Seen) -> None:
         backfill, registered = seen.backfill, seen.registered
