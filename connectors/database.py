@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Protocol
 
 from connectors.captured import CapturedTable
@@ -78,10 +78,11 @@ class Database(Protocol):
         no such table, or the connector would not see it.
         """
 
-    def keep_reading(self, seconds: float, next_token: Callable[[], str | None]) -> None:
-        """For a while have a connector that reads tables again go on with it, and give way to what others commit.
+    def keep_reading(self, tokens: Iterable[str | None]) -> None:
+        """Have a connector that reads tables again go on with it, and give way to what others commit.
 
-        It reads on when it sees a commit: each time ``next_token`` gives one, that is committed as `emit` does it.
+        It reads on when it sees a commit: each of the tokens is committed as `emit` does it, and with each None a
+        moment passes.
         """
 
     def before_reading(self, marks: str | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, ClassVar
 
 from connectors import debezium, signals
@@ -163,8 +163,8 @@ class MariaDB:
     def tell(self, names: Names, signal: Signal, *, alone: bool = False, again: Sequence[CapturedTable] = ()) -> None:
         signal_table.tell(self.address, names, signal, alone=alone)
 
-    def keep_reading(self, seconds: float, next_token: Callable[[], str | None]) -> None:
-        marker.keep_reading(self.address, seconds, next_token)
+    def keep_reading(self, tokens: Iterable[str | None]) -> None:
+        marker.keep_reading(self.address, tokens)
 
     def before_reading(self, marks: str | None) -> str | None:
         return marks

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from connectors.captured import CapturedTable
 from connectors.envelope import MARKER_TABLE
@@ -78,12 +78,11 @@ def emit(address: Address, token: str) -> None:
         cursor.execute(_put(address), [MARKER_PREFIX, MARKER_PREFIX, token])
 
 
-def keep_reading(address: Address, seconds: float, next_token: Callable[[], str | None]) -> None:
+def keep_reading(address: Address, tokens: Iterable[str | None]) -> None:
     """As `Database.keep_reading`: at each commit the connector reads until there is another one, so there always is."""
-    end = time.monotonic() + seconds
     with address.connect() as cursor:
-        while time.monotonic() < end:
-            cursor.execute(_put(address), [MARKER_PREFIX, MARKER_PREFIX, next_token() or GIVING_WAY])
+        for token in tokens:
+            cursor.execute(_put(address), [MARKER_PREFIX, MARKER_PREFIX, token or GIVING_WAY])
             time.sleep(COMMIT_EVERY)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from connectors import debezium, signals
@@ -20,6 +20,8 @@ from connectors.shape import Shape
 from connectors.signals import Signal
 from sync.mapping.lock import SourceLock
 from sync.settings import Settings
+
+MOMENT = 0.005  # seconds
 
 
 class Postgres:
@@ -101,13 +103,13 @@ class Postgres:
                     reading.tell_again(connection, names)
                 signal_table.tell(connection, names, signal, alone=alone)
 
-    def keep_reading(self, seconds: float, next_token: Callable[[], str | None]) -> None:
-        end = time.monotonic() + seconds
-        with self.address.connect() as connection:
-            while time.monotonic() < end:
-                if (token := next_token()) is not None:
+    def keep_reading(self, tokens: Iterable[str | None]) -> None:
+        with self.address.connect() as connection, reading.giving_way(self.address):
+            for token in tokens:
+                if token is None:
+                    time.sleep(MOMENT)
+                else:
                     marker.write(connection, token)
-                reading.give_way(connection)
 
     def before_reading(self, marks: str | None) -> str | None:
         return shape.without_members(marks)

@@ -9,24 +9,31 @@ columns again. What is let out and not captured ends at the connector.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from connectors.captured import CapturedTable
 from connectors.names import Names
 from connectors.postgres import publication
+from connectors.postgres.address import Address
 from connectors.postgres.publication import Connection
 from connectors.postgres.tables import CatalogueTable, read_tables
-from sync.errors import SourceUnreachable
+from sync.errors import SourceError, SourceUnreachable
 
 WRITERS_WITHIN = 10.0  # seconds
 # Debezium's readUntilNewTransactionChange reads piece after piece at one commit, until the server has given a new
 # transaction number meanwhile: the commits behind it wait, longer with each. Numbers of transactions without a change
 # end that, come out of no log, and leave about one piece to each commit. Nothing is lost with them: they need not
 # wait for the disk.
-_NUMBERS = """
-do $$ begin
-  for i in 1..10 loop
+GIVEN_FOR = 0.25  # seconds
+_NUMBERS = f"""
+do $$
+declare
+  until timestamptz := clock_timestamp() + interval '{GIVEN_FOR} seconds';
+begin
+  while clock_timestamp() < until loop
     perform pg_current_xact_id();
     commit;
     perform pg_sleep(0.001);
@@ -72,11 +79,25 @@ def tell_again(connection: Connection, names: Names) -> None:
         publication.publish(connection, names, found.members)
 
 
-def give_way(connection: Connection) -> None:
-    """Keep a connector that reads tables again from reading on and on; takes some 15 ms."""
-    connection.execute("set synchronous_commit = off")
-    connection.execute(_NUMBERS)
-    connection.execute("reset synchronous_commit")  # a commit that reaches the disk late also comes out late
+@contextmanager
+def giving_way(address: Address) -> Iterator[None]:
+    """Keeps a connector that reads tables again from reading on and on."""
+    over = threading.Event()
+
+    def give() -> None:
+        # That the database is away is noticed by whoever uses this.
+        with suppress(SourceError), address.connect() as connection:
+            connection.execute("set synchronous_commit = off")
+            while not over.is_set():
+                connection.execute(_NUMBERS)
+
+    giver = threading.Thread(target=give, name="give way", daemon=True)
+    giver.start()
+    try:
+        yield
+    finally:
+        over.set()
+        giver.join(2 * GIVEN_FOR)
 
 
 def leaves_gaps(columns: tuple[str, ...] | None, there: CatalogueTable) -> bool:

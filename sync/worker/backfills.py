@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
@@ -24,7 +24,8 @@ from sync.state.registry import MARKER, SOURCE, Registered, load
 from sync.worker.beside import Beside
 
 LOOK_EVERY = 1.0
-PACED_FOR = 0.5  # seconds that a connector is led on before its backfill is looked at again
+LED_FOR = 5.0  # seconds that one connector is led on before others are looked at
+LOOK_AGAIN = 0.25  # seconds
 APPLIED_WITHIN = 5.0  # seconds after which a token is taken for lost: its connector was started anew, perhaps
 BETWEEN = 0.005
 TRY_AGAIN = 3.0  # seconds after which a connector is told that did not answer
@@ -109,15 +110,29 @@ class Backfills(Beside):
                 seen.not_before = now + HEARD_WITHIN
             return
         if snapshot.backfilling:
-            seen.database.keep_reading(PACED_FOR, lambda: self._next_token(seen))
+            seen.database.keep_reading(self._tokens(seen))
 
-    def _next_token(self, seen: Seen) -> str | None:
-        """None while the last one is not applied: rows that are read faster than applied stand before fresh changes."""
-        now = time.monotonic()
-        if now < seen.given_at + APPLIED_WITHIN and not self._is_applied(seen.token):
-            return None
-        seen.token, seen.given_at = f"backfill-{uuid.uuid4().hex}", now
-        return seen.token
+    def _tokens(self, seen: Seen) -> Iterator[str | None]:
+        """What its connector reads on by, for a while; None while the last one is not applied.
+
+        Rows that are read faster than they are applied would stand before what is committed meanwhile.
+        """
+        end = look = time.monotonic()
+        end += LED_FOR
+        while (now := time.monotonic()) < end and not self._stopped.is_set():
+            if now >= look:
+                look = now + LOOK_AGAIN
+                if not self._is_under_way(seen):
+                    return
+            if now < seen.given_at + APPLIED_WITHIN and not self._is_applied(seen.token):
+                yield None
+            else:
+                seen.token, seen.given_at = f"backfill-{uuid.uuid4().hex}", now
+                yield seen.token
+
+    def _is_under_way(self, seen: Seen) -> bool:
+        with self._state.read() as connection:
+            return any(each.id == seen.backfill.id for each in under_way(connection))
 
     def _is_applied(self, token: str) -> bool:
         with self._state.read() as connection:
