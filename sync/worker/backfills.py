@@ -26,6 +26,7 @@ from sync.worker.beside import Beside
 LOOK_EVERY = 1.0
 LED_FOR = 5.0  # seconds that one connector is led on before others are looked at
 LOOK_AGAIN = 0.25  # seconds
+APART = 0.02  # seconds between two commits: time for what others do
 APPLIED_WITHIN = 5.0  # seconds after which a token is taken for lost: its connector was started anew, perhaps
 BETWEEN = 0.005
 TRY_AGAIN = 3.0  # seconds after which a connector is told that did not answer
@@ -124,7 +125,8 @@ class Backfills(Beside):
                 look = now + LOOK_AGAIN
                 if not self._is_under_way(seen):
                     return
-            if now < seen.given_at + APPLIED_WITHIN and not self._is_applied(seen.token):
+            given = now - seen.given_at
+            if given < APART or (given < APPLIED_WITHIN and not self._is_applied(seen.token)):
                 yield None
             else:
                 seen.token, seen.given_at = f"backfill-{uuid.uuid4().hex}", now
