@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+# Most of a stack test is waiting: two files at a time, each on a stack of its own.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help env native demo test unit faults bench lint clean
@@ -25,7 +27,7 @@ demo: native ## the whole path, alive in this terminal; Ctrl-C stops everything
 	@$(BIN)/headrace demo $(ARGS)
 
 test: native lint ## all tests, the ones on the real components included
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 unit: env ## the fast tests only: offline, seconds
 	@$(BIN)/python -m pytest tests/unit tests/component -q $(ARGS)
