@@ -78,7 +78,7 @@ class Database(Protocol):
         no such table, or the connector would not see it.
         """
 
-    def keep_reading(self, tokens: Iterable[str | None]) -> None:
+    def keep_reading(self, names: Names, tokens: Iterable[str | None]) -> None:
         """Have a connector that reads tables again go on with it, and give way to what others commit.
 
         It reads on when it sees a commit: each of the tokens is committed as `emit` does it, and with each None a

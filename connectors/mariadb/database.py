@@ -163,7 +163,7 @@ class MariaDB:
     def tell(self, names: Names, signal: Signal, *, alone: bool = False, again: Sequence[CapturedTable] = ()) -> None:
         signal_table.tell(self.address, names, signal, alone=alone)
 
-    def keep_reading(self, tokens: Iterable[str | None]) -> None:
+    def keep_reading(self, names: Names, tokens: Iterable[str | None]) -> None:
         marker.keep_reading(self.address, tokens)
 
     def before_reading(self, marks: str | None) -> str | None:

@@ -103,13 +103,17 @@ class Postgres:
                     reading.tell_again(connection, names)
                 signal_table.tell(connection, names, signal, alone=alone)
 
-    def keep_reading(self, tokens: Iterable[str | None]) -> None:
+    def keep_reading(self, names: Names, tokens: Iterable[str | None]) -> None:
         with self.address.connect() as connection, reading.giving_way(self.address):
             for token in tokens:
                 if token is None:
                     time.sleep(MOMENT)
-                else:
+                    continue
+                with connection.transaction():
                     marker.write(connection, token)
+                    # A message alone does not end Debezium's window once a transaction of others has come between
+                    # (readUntilNewTransactionChange asks whether it is the next one); a change of a row does.
+                    signal_table.touch(connection, names)
 
     def before_reading(self, marks: str | None) -> str | None:
         return shape.without_members(marks)

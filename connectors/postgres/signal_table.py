@@ -108,6 +108,11 @@ def tell(connection: Connection, names: Names, signal: Signal, *, alone: bool) -
         connection.execute(put.format(table), signal)
 
 
+def touch(connection: Connection, names: Names) -> None:
+    """Change a row of a captured table, which asks for nothing."""
+    connection.execute(sql.SQL("update {} set data = data").format(sql.Identifier(SCHEMA, names.signal_table)))
+
+
 def _comment(connection: Connection, kind: str, name: sql.Identifier, text: str) -> None:
     statement = sql.SQL("comment on {} {} is {}")
     connection.execute(statement.format(sql.SQL(kind), name, sql.Literal(text)))

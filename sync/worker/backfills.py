@@ -111,7 +111,7 @@ class Backfills(Beside):
                 seen.not_before = now + HEARD_WITHIN
             return
         if snapshot.backfilling:
-            seen.database.keep_reading(self._tokens(seen))
+            seen.database.keep_reading(seen.names, self._tokens(seen))
 
     def _tokens(self, seen: Seen) -> Iterator[str | None]:
         """What its connector reads on by, for a while; None while the last one is not applied.
