@@ -196,7 +196,7 @@ class _Batch:
                 self._empty(name, Raise(sequence, record.committed_at, "drop"))
             if (table := self.applier.table(name)) is None:
                 continue
-            if name in record.definitions:
+            if name in record.definitions and not record.shown:
                 unmark(self.connection, self.progress.id, name)
             if wrong := self.applier.statements.wrong(name, record):
                 why = Raise(sequence, record.committed_at, f"{table.name} has changed")

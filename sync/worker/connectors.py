@@ -37,6 +37,7 @@ log = logging.getLogger("headrace.worker")
 LOOK_EVERY = 2.0
 SILENT_AFTER = 20.0  # seconds without a record, while Kafka and the database answer
 FAILED_AFTER = 5.0
+HELD_UP = 6.0  # seconds without a look: frozen ourselves, we cannot tell who was silent
 EXAMINE_EVERY = 10.0  # seconds between two looks into the database of a source that sends
 AT_MOST_EVERY = 60.0  # seconds between two restarts of one connector; doubled each time until it sends again
 
@@ -74,9 +75,17 @@ class Connectors(Beside):
         self._state, self._settings, self._say, self._on_gap = state, settings, say, on_gap
         super().__init__("connectors", LOOK_EVERY, leads)
         self._seen: dict[int, Seen] = {}
+        self._looked = 0.0
 
     def _look(self) -> None:
-        self.look(time.monotonic())
+        now = time.monotonic()
+        if now - self._looked > HELD_UP:
+            for seen in self._seen.values():
+                seen.since = now
+        try:
+            self.look(now)
+        finally:
+            self._looked = time.monotonic()
 
     def _turn(self) -> None:
         if not self._leads():
@@ -98,7 +107,7 @@ class Connectors(Beside):
             if source.offset_ != seen.applied:
                 seen.applied = source.offset_
                 seen.moved(now, source.offset_ + 1)
-            elif now - seen.since >= FAILED_AFTER and now >= seen.not_before:
+            elif now - seen.since >= FAILED_AFTER:
                 try:
                     self._consider(source, seen, now)
                 except HeadraceError:
@@ -153,6 +162,8 @@ class Connectors(Beside):
             if reason := database.lost(own) or status.lost:
                 self._gap(source, reason)
                 seen.since = now
+                return
+            if now < seen.not_before:
                 return
             # It would fail again, or be silent again, while the database is away: that raises here.
             database.emit(f"watch-{uuid.uuid4().hex}")

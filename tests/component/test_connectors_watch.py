@@ -154,6 +154,32 @@ def test_one_whose_offset_the_database_no_longer_has_is_a_gap_and_not_started_ag
     assert len(fakes.gaps) == 1
 
 
+def test_one_that_was_started_again_and_then_fails_for_good_is_a_gap_at_once(watch: Connectors, fakes: Fakes) -> None:
+    fakes.failed = True
+    watch.look(0)
+    watch.look(5)
+    assert len(fakes.restarts) == 1
+    fakes.end += 1  # it sends again
+    watch.look(6)
+    fakes.trace = "io.debezium.DebeziumException: … but this is no longer available on the server. Reconfigure …"
+    watch.look(12)
+    assert len(fakes.gaps) == 1
+    assert len(fakes.restarts) == 1
+
+
+def test_silence_means_nothing_to_a_worker_that_was_frozen_itself(
+    watch: Connectors, fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(connectors, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    for clock[0] in (100.0, 102.0, 104.0, 135.0, 137.0):
+        watch._look()
+    assert fakes.gaps == []
+    for clock[0] in (139.0, 143.0, 147.0, 151.0, 155.0, 157.0):
+        watch._look()
+    assert len(fakes.gaps) == 1
+
+
 def test_a_log_that_was_replaced_behind_a_connector_that_sends_is_a_gap(watch: Connectors, fakes: Fakes) -> None:
     watch.look(0)
     watch.look(EXAMINE_EVERY - 1)

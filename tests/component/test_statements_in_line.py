@@ -26,13 +26,16 @@ def loaded(world: World) -> World:
     return world
 
 
-def statement(world: World, text: str, there: LockTable | None = LOCKED, kind: str = "ALTER") -> None:
+def statement(
+    world: World, text: str, there: LockTable | None = LOCKED, kind: str = "ALTER", *, shown: bool = False
+) -> None:
     world.log._add(
         SchemaChange,
         committed_at=5,
         statement=text,
         tables=(TABLE,),
         kind=kind,
+        shown=shown,
         definitions={TABLE: there} if there else {},
     )
 
@@ -103,3 +106,11 @@ def test_what_a_statement_said_is_not_taken_for_unsaid(loaded: World) -> None:
     statement(loaded, "alter table flights comment 'x'")
     loaded.settle()
     assert marks(loaded).keys() == {"public.tickets"}
+
+
+def test_what_a_snapshot_says_of_a_table_leaves_it_in_the_marks(loaded: World) -> None:
+    """Made anew right after the snapshot, and before the next look, it would go unnoticed."""
+    marks(loaded, {TABLE: {"made": "1"}})
+    statement(loaded, "create table flights (flight_id int primary key)", kind="CREATE", shown=True)
+    loaded.apply()
+    assert marks(loaded).keys() == {TABLE}
