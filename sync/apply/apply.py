@@ -164,6 +164,7 @@ class _Batch:
 
     def _commit_time(self, record: Record) -> None:
         self.progress.committed_at = max(self.progress.committed_at, record.committed_at)
+        self.applier.rows.lately.advance(record.committed_at)
 
     def _message(self, message: Message, sequence: int) -> None:
         self._commit_time(message)

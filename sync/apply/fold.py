@@ -77,7 +77,7 @@ class Fold:
         new = image(table, change.after or {}, limit)
         # What Debezium did not send (unchanged TOAST, a column not captured yet) stays as it is stored.
         new = {**stored, **new} if stored else new
-        if change.incremental and self._outdated(table, new):
+        if change.incremental and (at in self._rows.lately or self._outdated(table, new)):
             self.shown.add(at)
             return
         self._put(at, new, why)
@@ -88,6 +88,7 @@ class Fold:
     def _note(self, at: At, change: Change) -> None:
         if change.operation is not Operation.read:
             self._changed.add(at)
+            self._rows.lately.note(at, change.committed_at)
             self.only_read.discard(at)
         elif at not in self._changed:
             self.only_read.add(at)

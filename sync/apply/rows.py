@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from sync.apply.lately import Lately
 from sync.apply.raising import Touched
 from sync.mapping.image import Image, join_value
 from sync.state.database import State
@@ -59,6 +60,7 @@ class Rows:
 
     def __init__(self, state: State, registered: Registered, max_text_bytes: int) -> None:
         self.registered, self.max_text_bytes = registered, max_text_bytes
+        self.lately = Lately()
         put = state.insert(ROW)
         self._put = state.prepare(
             put.on_conflict_do_update(

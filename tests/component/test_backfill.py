@@ -136,6 +136,34 @@ def test_a_change_begun_before_and_committed_after_the_rows_were_shown_counts(wo
     assert "cancelled" in world.texts["7", 0]
 
 
+def test_rows_read_before_a_change_was_seen_by_all_do_not_undo_it(world: World, rows: Rows) -> None:
+    """Debezium reads them when it hears of the change, and PostgreSQL may still show what was there before."""
+    asked = Asked(world, "bookings")
+    asked.begin()
+    gone, changed = rows["bookings"][1], {**rows["bookings"][0], "pnr": "AFTER1"}
+    world.log.commit(("bookings", "d", gone), ("bookings", "u", changed))
+    asked.show("bookings", *rows["bookings"])
+    asked.scanned("bookings")
+    asked.notice("COMPLETED")
+    world.settle()
+    assert world.texts == world.expected({**rows, "bookings": [changed]})
+    assert asked.state.swept
+
+
+def test_what_was_changed_a_while_ago_is_mended_by_the_rows(world: World, rows: Rows) -> None:
+    world.log.commit(("bookings", "u", {**rows["bookings"][0], "pnr": "AFTER1"}))
+    world.settle()
+    spoil(world, "bookings", "7", "AFTER1", "WRONG1")
+    world.log.waited = 60_000_000
+    world.log.commit(("flights", "u", FLIGHT))
+    asked = Asked(world, "bookings")
+    rows["bookings"][0] = {**rows["bookings"][0], "pnr": "AFTER1"}
+    asked.whole(rows)
+    world.settle()
+    assert world.texts == world.expected(rows)
+    assert asked.state.changed == 1
+
+
 def test_rows_of_a_connector_that_lags_behind_bring_nothing_back_and_allow_no_sweep(world: World, rows: Rows) -> None:
     for status in ("DL", "CX"):
         world.log.commit(("flights", "u", {**FLIGHT, "status_cd": status}))

@@ -83,6 +83,7 @@ class Log:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.transactions = 0
+        self.waited = 0  # microseconds that went by between two commits
 
     def _add(self, made: type[Record], **fields: Any) -> None:
         self.records.append(made(offset=len(self.records), **fields))
@@ -94,7 +95,7 @@ class Log:
         lsn = 1000 + len(self.records)
         self._add(
             Change,
-            committed_at=1_700_000_000_000_000 + len(self.records) * 1000,
+            committed_at=1_700_000_000_000_000 + self.waited + len(self.records) * 1000,
             table=f"public.{table}",
             operation=Operation(operation),
             key=key,
