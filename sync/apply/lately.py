@@ -12,8 +12,8 @@ class Lately:
     """Remembers rows by what names them, and when they were changed.
 
     PostgreSQL sends a commit before other sessions see it. Debezium reads a piece of a table as soon as it hears of a
-    change, so the piece may show the row as it was before, and it is sent after the change (seen with 3.6.1: a row was
-    back whose key had changed). Its own window leaves out only what it hears of later.
+    change, so the piece may show the row as it was before, and it is sent after the change: so 3.6.1 reads, and once a
+    row was back whose key had changed. Its own window leaves out only what it hears of later.
     """
 
     def __init__(self) -> None:
