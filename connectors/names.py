@@ -12,6 +12,7 @@ from sync.mapping.tables import sources_of
 
 IDENTIFIER = 63  # PostgreSQL's longest name, in bytes
 SIGNAL = "_signal"
+SCHEMA = "headrace"  # in PostgreSQL, of tables of our own
 TOPIC = 249  # Kafka's longest
 MESSAGE_PREFIX = "headrace"  # of our own logical messages
 MARKER_PREFIX = MESSAGE_PREFIX

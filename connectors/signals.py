@@ -24,8 +24,6 @@ FILTER = "org.apache.kafka.connect.transforms.Filter"
 OF_TOPIC = "org.apache.kafka.connect.transforms.predicates.TopicNameMatches"
 # Only the Kafka channel needs to be asked; the thread that does so also looks for what the log's thread left undone.
 NEVER_MS = 24 * 3600 * 1000
-
-
 _STRANGE = re.compile(r"[\s.\"'`]")  # what ends or opens a name for its TableIdParser
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from connectors.captured import CapturedTable
 from connectors.envelope import MARKER_TABLE
 from connectors.mariadb.address import Address, quoted
+from connectors.mariadb.server import NOW, comment_of
 from connectors.names import HEARTBEAT_PREFIX, MARKER_PREFIX, Names
 from sync.errors import SourceRefused
 
@@ -18,9 +19,6 @@ COMMIT_EVERY = 0.05  # seconds
 GIVING_WAY = "a backfill gives way"  # a token that nobody waits for
 COMMENT = "headrace: markers and heartbeats of change capture"
 _COLUMNS = ("name", "prefix", "content", "written_us")
-# Microseconds since 1970 by the server's clock: its log keeps whole seconds only. Counted in UTC, for a local hour
-# comes twice in autumn.
-_NOW = "timestampdiff(microsecond, '1970-01-01', utc_timestamp(6))"
 
 
 def captured(schema: str) -> CapturedTable:
@@ -35,7 +33,7 @@ def ensure(address: Address, names: Names) -> tuple[str, Callable[[], object]] |
     """
     table = quoted(address.database, MARKER_TABLE)
     with address.connect() as cursor:
-        comment = _comment(address)
+        comment = comment_of(address, MARKER_TABLE)
         if comment is not None and comment != COMMENT:
             raise SourceRefused(
                 f"{address}: table {MARKER_TABLE} exists and is not Headrace's",
@@ -57,7 +55,7 @@ def ensure(address: Address, names: Names) -> tuple[str, Callable[[], object]] |
 
 def leave(address: Address, names: Names) -> bool:
     """Delete this source's row, and the table with the last one; True if there was something."""
-    if _comment(address) != COMMENT:
+    if comment_of(address, MARKER_TABLE) != COMMENT:
         return False
     table = quoted(address.database, MARKER_TABLE)
     with address.connect() as cursor:
@@ -95,18 +93,6 @@ def heartbeat(address: Address, names: Names) -> str:
 def _put(address: Address) -> str:
     return (
         f"insert into {quoted(address.database, MARKER_TABLE)} (name, prefix, content, written_us)"
-        f" values (%s, %s, %s, {_NOW})"
+        f" values (%s, %s, %s, {NOW})"
         " on duplicate key update content = values(content), written_us = values(written_us)"
     )
-
-
-def _comment(address: Address) -> str | None:
-    """The table's comment; None where there is no such table."""
-    with address.connect() as cursor:
-        cursor.execute(
-            "select table_comment as comment from information_schema.tables"
-            " where table_schema = %s and table_name = %s",
-            [address.database, MARKER_TABLE],
-        )
-        row = cursor.fetchone()
-    return None if row is None else str(row["comment"])

@@ -16,14 +16,15 @@ from pymysql.cursors import DictCursor
 
 from connectors.captured import CapturedTable
 from connectors.mariadb.address import Address
+from connectors.mariadb.server import NOW
 from connectors.shape import Shape
 from sync.mapping.lock import SourceLock
 
 # Each ALTER, OPTIMIZE or making anew gives a table another time; TRUNCATE and ANALYZE do not.
-_READ = """
+_READ = f"""
 select concat(table_schema, '.', table_name) as name, @@server_id as server,
        coalesce(cast(create_time as char), '') as made,
-       timestampdiff(microsecond, '1970-01-01', utc_timestamp(6)) as clock
+       {NOW} as clock
 from information_schema.tables where (table_schema, table_name) in %s
 """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from connectors.mariadb.address import Address, quoted
+from connectors.mariadb.server import comment_of
 from connectors.names import Names
 from connectors.signals import COMMENT, Signal
 from sync.errors import SourceRefused
@@ -18,7 +19,7 @@ def ensure(address: Address, names: Names) -> tuple[str, Callable[[], object]] |
 
     Raises SourceRefused where a table of that name is somebody else's.
     """
-    comment = _comment(address, names)
+    comment = comment_of(address, names.signal_table)
     if comment == COMMENT:
         return None
     if comment is not None:
@@ -37,7 +38,7 @@ def ensure(address: Address, names: Names) -> tuple[str, Callable[[], object]] |
 
 def drop(address: Address, names: Names) -> bool:
     """False where it is not there, or is somebody else's."""
-    if _comment(address, names) != COMMENT:
+    if comment_of(address, names.signal_table) != COMMENT:
         return False
     with address.connect() as cursor:
         cursor.execute(f"drop table {quoted(address.database, names.signal_table)}")
@@ -46,7 +47,7 @@ def drop(address: Address, names: Names) -> bool:
 
 def tell(address: Address, names: Names, signal: Signal, *, alone: bool) -> None:
     """As `Database.tell`."""
-    if _comment(address, names) != COMMENT:
+    if comment_of(address, names.signal_table) != COMMENT:
         raise SourceRefused(
             f"{address} has no table {names.signal_table} of Headrace's",
             advice="`headrace apply` the mapping's file again: it makes the table.",
@@ -56,15 +57,3 @@ def tell(address: Address, names: Names, signal: Signal, *, alone: bool) -> None
         if alone:
             cursor.execute(f"delete from {table} where id <> %s", [signal.id])
         cursor.execute(f"insert ignore into {table} (id, type, data) values (%s, %s, %s)", list(signal))
-
-
-def _comment(address: Address, names: Names) -> str | None:
-    """The table's comment; None where there is no such table."""
-    with address.connect() as cursor:
-        cursor.execute(
-            "select table_comment as comment from information_schema.tables"
-            " where table_schema = %s and table_name = %s",
-            [address.database, names.signal_table],
-        )
-        row = cursor.fetchone()
-    return None if row is None else str(row["comment"])

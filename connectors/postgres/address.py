@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from connectors.secrets import masked
 from sync.errors import SourceRefused, SourceUnreachable
 
+Connection = psycopg.Connection[Any]
 CONNECT_TIMEOUT = 5  # seconds
 # A server that answers so will soon answer otherwise: SQLSTATE 57P01..57P03 and 53300.
 _SOON = re.compile(r"starting up|shutting down|recovery mode|not yet accepting|too many (clients|connections)")

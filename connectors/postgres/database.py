@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors import debezium, signals
 from connectors.captured import CapturedTable
-from connectors.names import HEARTBEAT_PREFIX, Names
+from connectors.names import HEARTBEAT_PREFIX, SCHEMA, Names
 from connectors.positions import Look
 from connectors.postgres import marker, publication, reading, rows, shape, signal_table, slot
 from connectors.postgres.address import Address
@@ -60,8 +60,8 @@ class Postgres:
             "interval.handling.mode": "string",
             "hstore.handling.mode": "json",
             "include.unknown.datatypes": "true",
-            **debezium.listed(tables, [signals.captured(signal_table.SCHEMA, names)]),
-            **signals.listening(signal_table.SCHEMA, names),
+            **debezium.listed(tables, [signals.captured(SCHEMA, names)]),
+            **signals.listening(SCHEMA, names),
         }
         for ours, theirs in (("sslmode", "database.sslmode"), ("sslrootcert", "database.sslrootcert")):
             if ours in address.parts:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from connectors.names import MARKER_PREFIX
-from connectors.postgres.address import Address
-from connectors.postgres.publication import Connection
+from connectors.postgres.address import Address, Connection
 
 
 def emit(address: Address, token: str) -> None:

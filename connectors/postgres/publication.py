@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import psycopg
 from psycopg import sql
 
 from connectors.captured import CapturedTable
-from connectors.names import Names
+from connectors.names import SCHEMA, Names
 from connectors.postgres import signal_table
-from connectors.postgres.address import Address
+from connectors.postgres.address import Address, Connection
 from connectors.postgres.tables import CatalogueTable, read_tables
 from sync.errors import SourceRefused
 
-Connection = psycopg.Connection[Any]
 # ("schema", "table") → its columns in order, or None for all of them
 Members = dict[tuple[str, str], tuple[str, ...] | None]
 
@@ -145,7 +142,7 @@ def drop(address: Address, names: Names) -> list[str]:
             connection.execute(sql.SQL("drop publication {}").format(sql.Identifier(names.publication)))
             done.append(f"dropped publication {names.publication}")
         if signal_table.drop(connection, names):
-            done.append(f"dropped table {signal_table.SCHEMA}.{names.signal_table}")
+            done.append(f"dropped table {SCHEMA}.{names.signal_table}")
         return done
 
 

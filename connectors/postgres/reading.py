@@ -17,8 +17,7 @@ from contextlib import contextmanager, suppress
 from connectors.captured import CapturedTable
 from connectors.names import Names
 from connectors.postgres import publication
-from connectors.postgres.address import Address
-from connectors.postgres.publication import Connection
+from connectors.postgres.address import Address, Connection
 from connectors.postgres.tables import CatalogueTable, read_tables
 from sync.errors import SourceError, SourceUnreachable
 

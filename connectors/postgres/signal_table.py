@@ -6,20 +6,17 @@ A table for each source: every connector obeys what it reads there, and one data
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-import psycopg
 from psycopg import errors, sql
 
-from connectors.names import Names
+from connectors.names import SCHEMA, Names
+from connectors.postgres.address import Connection
 from connectors.postgres.preflight_table import quoted
 from connectors.problem import Problem
 from connectors.signals import COMMENT, Signal
 from sync.errors import SourceRefused
 
-SCHEMA = "headrace"
 _SCHEMA_COMMENT = "headrace: tables by which its connectors are asked for things"
-Connection = psycopg.Connection[Any]
 
 _LOOK = """
 select obj_description(c.oid, 'pg_class') as comment, pg_has_role(c.relowner, 'USAGE') as own

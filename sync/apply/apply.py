@@ -157,14 +157,12 @@ class _Batch:
         if table is None:
             return
         if drift := self.applier.shapes.wrong(table, change):
-            why = Raise(sequence, committed_at, f"{table.name} has changed")
-            self._note_drift(table, drift, why)
+            self._note_drift(table, drift, sequence, committed_at)
             return
         self.pending.append((table, change, Raise(sequence, committed_at, change.operation.value)))
 
     def _commit_time(self, record: Record) -> None:
         self.progress.committed_at = max(self.progress.committed_at, record.committed_at)
-        self.applier.rows.lately.advance(record.committed_at)
 
     def _message(self, message: Message, sequence: int) -> None:
         self._commit_time(message)
@@ -200,12 +198,12 @@ class _Batch:
             if name in record.definitions and not record.shown:
                 unmark(self.connection, self.progress.id, name)
             if wrong := self.applier.statements.wrong(name, record):
-                why = Raise(sequence, record.committed_at, f"{table.name} has changed")
-                self._note_drift(table, wrong, why)
+                self._note_drift(table, wrong, sequence, record.committed_at)
             elif (unsaid := self.applier.statements.unsaid(name, record)) and not self._is_noted(table):
                 raise Gap(f"{self.applier.registered.name}.{self.applier.source}: {unsaid}")
 
-    def _note_drift(self, table: TablePlan, wrong: str, why: Raise) -> None:
+    def _note_drift(self, table: TablePlan, wrong: str, sequence: int, committed_at: int) -> None:
+        why = Raise(sequence, committed_at, f"{table.name} has changed")
         note_drift(self.connection, self.applier.raising, self.progress.id, {table.name: wrong}, why)
 
     def _is_noted(self, table: TablePlan) -> bool:

@@ -70,6 +70,7 @@ class Fold:
             raise Undecodable(f"{table.name}: a change without a key", advice="Give the table a primary key.")
         at = (table.name, key)
         stored = self._now(at)
+        self._rows.lately.advance(why.committed_at)
         self._note(at, change)
         if change.operation is Operation.delete:
             self._delete(table, at, stored, change, why)

@@ -23,12 +23,13 @@ class Lately:
     def note(self, row: tuple[str, str], committed_at: int) -> None:
         self._changed[row] = committed_at
         self._changed.move_to_end(row)
-        self.advance(committed_at)
+        if len(self._changed) > MOST:
+            self._changed.popitem(last=False)
 
     def advance(self, committed_at: int) -> None:
-        """The log has come to here."""
+        """The log has come to here; a row that was read has no time of its own, and stands where it stands."""
         self._newest = max(self._newest, committed_at)
-        while self._changed and (len(self._changed) > MOST or next(iter(self._changed.values())) < self._newest - FOR):
+        while self._changed and next(iter(self._changed.values())) < self._newest - FOR:
             self._changed.popitem(last=False)
 
     def __contains__(self, row: object) -> bool:

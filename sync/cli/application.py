@@ -100,7 +100,7 @@ class Application:
     def show(self) -> None:
         """What will be made, before anything is."""
         from connectors.captured import captured
-        from connectors.names import names
+        from connectors.names import SCHEMA, names
         from sync.mapping.tables import sources_of
 
         terminal.line(f"Mapping {self.name}, version {self.plan.version}, is new. This will be made:", "bold")
@@ -120,7 +120,7 @@ class Application:
             terminal.show(terminal.table(["TABLE", "CAPTURED", "MASKED", "LEFT OUT"], tables))
             own = names(self.mapping, source)
             terminal.line()
-            inside = f"replication slot {own.slot}, publication {own.publication}, table headrace.{own.signal_table}"
+            inside = f"replication slot {own.slot}, publication {own.publication}, table {SCHEMA}.{own.signal_table}"
             if model.connector != "postgres":
                 inside = f"a row in table headrace_marker, table {own.signal_table}"
             terminal.line(f"Kafka topic {own.topic}; connector {own.connector}; in the database: {inside}.")

@@ -132,7 +132,7 @@ def _drop_collections(model: Mapping, removal: Removal, say: Callable[[str], Non
 
 def _by_hand(model: Mapping) -> None:
     """How to do without Headrace what it could not do."""
-    from connectors.names import names
+    from connectors.names import SCHEMA, names
     from sync.mapping.tables import sources_of
 
     terminal.warn(
@@ -143,7 +143,7 @@ def _by_hand(model: Mapping) -> None:
         for step in (
             f"Kafka Connect: PUT /connectors/{own.connector}/stop; DELETE …/offsets; DELETE …/{own.connector}",
             f"database: select pg_drop_replication_slot('{own.slot}'); drop publication {own.publication};"
-            f" drop table headrace.{own.signal_table};",
+            f" drop table {SCHEMA}.{own.signal_table};",
             f"Kafka: delete the topic {own.topic}",
         ):
             terminal.line(step, to=terminal.err, indent=2)

@@ -134,7 +134,8 @@ class Backfills(Beside):
 
     def _is_under_way(self, seen: Seen) -> bool:
         with self._state.read() as connection:
-            return any(each.id == seen.backfill.id for each in under_way(connection))
+            found = find(connection, seen.backfill.id)
+        return found is not None and found.outcome is None
 
     def _is_applied(self, token: str) -> bool:
         with self._state.read() as connection:

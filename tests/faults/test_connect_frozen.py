@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.faults.test_worker_and_weaviate import SEED, settled_equal
-from tests.stack.conftest import SMALL
+from tests.stack.conftest import airline
 from tests.support.pipeline import Pipeline, wait_until
 from tests.support.stack import Stack
 from tests.support.traffic import Traffic
@@ -25,16 +25,7 @@ def on_two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pipeline]
         pytest.fail("the Docker stack has one Connect worker: run this on the native one")
     stack = Stack.up(connect_workers=2)
     try:
-        made = Pipeline(stack, tmp_path)
-        made.create_database()
-        try:
-            made.load_airline(SMALL)
-            made.apply()
-            made.start_worker()
-            made.wait_loaded()
-            yield made
-        finally:
-            made.close()
+        yield from airline(Pipeline(stack, tmp_path))
     finally:
         stack.down()
 

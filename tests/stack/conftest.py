@@ -18,11 +18,11 @@ P = TypeVar("P", bound=Pipeline)
 SMALL = Sizes(customers=50, flights=20, bookings=120, tickets=240)
 
 
-def airline(made: P, *before: str, **env: str) -> Iterator[P]:
+def airline(made: P, *before: str, sizes: Sizes = SMALL, **env: str) -> Iterator[P]:
     """An airline of 120 bookings, applied, first load done, one worker running in ``env``; ``before``: SQL first."""
     made.create_database()
     try:
-        made.load_airline(SMALL)
+        made.load_airline(sizes)
         for statement in before:
             made.sql(statement)
         made.start_worker(**env)  # before anything is applied: it must notice by itself

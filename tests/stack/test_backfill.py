@@ -17,7 +17,7 @@ from sqlalchemy import delete, func, insert, select
 from sync.state.backfills import Backfill
 from sync.state.documents import Documents, Priority, Raise
 from sync.state.registry import BACKFILL, LEDGER, ROW, Registered, load, next_sequence
-from tests.stack.conftest import SMALL
+from tests.stack import conftest
 from tests.support.pipeline import Headrace, Pipeline, wait_until
 
 if TYPE_CHECKING:
@@ -29,16 +29,7 @@ SURPLUS = "999999"  # a booking that the source does not have
 @pytest.fixture(scope="module")
 def airline(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """An airline of 120 bookings, loaded and served."""
-    made = Pipeline(stack, tmp_path_factory.mktemp("backfill"))
-    made.create_database()
-    try:
-        made.load_airline(SMALL)
-        made.start_worker()
-        made.apply()
-        made.wait_loaded()
-        yield made
-    finally:
-        made.close()
+    yield from conftest.airline(Pipeline(stack, tmp_path_factory.mktemp("backfill")))
 
 
 def registered(pipeline: Pipeline) -> Registered:

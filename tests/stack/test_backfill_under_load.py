@@ -14,6 +14,7 @@ from connectors.change import Broken, Change, Record, SnapshotNotice
 from connectors.connect import Connect
 from connectors.names import names
 from sync.demo.airline import Sizes
+from tests.stack.conftest import airline
 from tests.stack.test_backfill import backfill, last, noted, registered, settled
 from tests.support.background import Background
 from tests.support.pipeline import Pipeline, wait_until
@@ -33,16 +34,7 @@ AT_ONCE, PAUSE = 3, 0.006  # some 300 commits a second: of many more it would be
 def loaded(
     request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pipeline]:
-    made: Pipeline = request.param(stack, tmp_path_factory.mktemp("load"))
-    made.create_database()
-    try:
-        made.load_airline(SIZES)
-        made.start_worker()
-        made.apply()
-        made.wait_loaded()
-        yield made
-    finally:
-        made.close()
+    yield from airline(request.param(stack, tmp_path_factory.mktemp("load")), sizes=SIZES)
 
 
 class Load(Background):
