@@ -12,22 +12,35 @@ WAIT_FOR_A_LANE = 0.02
 
 
 class Lanes:
-    """Whether the write stage could begin with a change at once. Made in the event loop of those who ask."""
+    """Whether the write stage could begin with a change at once. Asked in the consumers' threads and loops."""
 
     def __init__(self, busy: Callable[[], bool]) -> None:
-        self._busy, self._loop, self._free = busy, asyncio.get_running_loop(), asyncio.Event()
+        self._busy = busy
+        self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = set()
 
     def freed(self) -> None:
         """Direct changes were written; may be called from any thread."""
-        if not self._free.is_set() and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._free.set)
+        for loop, future in tuple(self._waiting):
+            with contextlib.suppress(RuntimeError):  # that loop was closed
+                loop.call_soon_threadsafe(_end, future)
 
     async def wait(self) -> bool:
         """Until no direct change is being written, at most ``WAIT_FOR_A_LANE`` seconds; whether one had to wait."""
         if not self._busy():
             return False
-        self._free.clear()
-        if self._busy():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._free.wait(), WAIT_FOR_A_LANE)
+        loop = asyncio.get_running_loop()
+        entry = loop, loop.create_future()
+        self._waiting.add(entry)
+        until = loop.call_later(WAIT_FOR_A_LANE, _end, entry[1])
+        try:
+            if self._busy():  # not freed before this one stood among those who wait
+                await entry[1]
+        finally:
+            until.cancel()
+            self._waiting.discard(entry)
         return True
+
+
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

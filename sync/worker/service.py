@@ -21,11 +21,11 @@ from sync.state.database import State
 from sync.state.documents import Documents, Settled
 from sync.state.registry import Registered, applied, load
 from sync.worker.alone import claim
+from sync.worker.app import SourceApp
 from sync.worker.backfills import Backfills
 from sync.worker.beside import Beside
 from sync.worker.collections import Collections
 from sync.worker.connectors import Connectors
-from sync.worker.consumer import SourceApp
 from sync.worker.continuity import ensure, gaps
 from sync.worker.housekeeping import Housekeeping
 from sync.worker.intake import Intake

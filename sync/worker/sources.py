@@ -13,12 +13,13 @@ from typing import Any
 from connectors.topics import Topics
 from sync.errors import Fenced, Gap, HeadraceError
 from sync.state.database import State
-from sync.worker.consumer import SourceApp
+from sync.worker.app import SourceApp
 from sync.worker.continuity import broken, note_gap
 from sync.worker.intake import Intake
 from sync.worker.lanes import Lanes
 
 log = logging.getLogger("headrace.worker")
+AT_ONCE = 100  # records, 10 ms: Kafka's heartbeats wait no longer
 STOP_PATIENCE = 10.0  # seconds for a consumer that has crashed
 APPLY_PATIENCE = 20.0  # seconds for one that may still be applying
 
@@ -62,7 +63,10 @@ class Sources:
         pause, turn = 0.1, app.turn
         while app.turn == turn:  # else they come again, under another assignment
             try:
-                await loop.run_in_executor(self._pool, intake.take, records)
+                if self._state.is_sqlite and len(records) <= AT_ONCE:
+                    intake.take(records)  # to change threads would take longer
+                else:
+                    await loop.run_in_executor(self._pool, intake.take, records)
                 return
             except Gap as exc:
                 epoch = intake.applier.progress.epoch
