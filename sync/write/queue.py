@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 
 from sync.state.documents import Owed, Priority, bucket_of
 
+DIRECT = 2  # lanes that may have direct changes in their hands: one builds while the other waits for Weaviate
+
 
 class Queue:
     """Owed documents handed to lanes. What is owed stands in the state; here is only what is in flight.
 
-    Direct changes go to one lane as long as it can take them all: what arrives meanwhile becomes its next batch,
-    which costs less than two lanes with half of it each. Fan-out and backfill leave one of the ``lanes`` free for
-    them, where there are several. ``on_free`` is called, in the lane's thread, when it is done with direct changes.
+    One lane builds direct changes as long as it can take them all: what arrives meanwhile becomes the next batch,
+    which costs less than two lanes with half of it each. The next one may be built while that lane waits for Weaviate.
+    Fan-out and backfill leave one of the ``lanes`` free for direct changes, where there are several. ``on_free`` is
+    called, in a lane's thread, when direct changes could be built at once again.
     """
 
     def __init__(self, lanes: int = 1, on_free: Callable[[], None] | None = None) -> None:
@@ -24,13 +27,14 @@ class Queue:
         self._in_flight: dict[int, Owed] = {}
         self._unseen = False  # something was owed since a lane last looked
         self._skipped = False  # a lane saw an owed document in another one's hands
-        self._on_direct = 0  # lanes that write direct changes
+        self._on_direct = 0  # lanes that have direct changes in their hands
+        self._built: set[int] = set()  # of these lanes' batches those that are built, by their first document
         self._on_others = 0
 
     def wake(self) -> None:
         """Something may be owed now: one lane looks, and calls another where there is more than it can take.
 
-        While a lane writes direct changes nobody is called: that lane looks when it is done.
+        While direct changes would have to wait nobody is called: a lane looks when they need not.
         """
         with self._changed:
             self._unseen = True
@@ -61,8 +65,25 @@ class Queue:
 
     @property
     def busy(self) -> bool:
-        """Whether a lane writes direct changes."""
-        return self._on_direct > 0
+        """Whether direct changes would have to wait: a lane builds some, or two have some in their hands."""
+        return self._on_direct >= DIRECT or self._on_direct > len(self._built)
+
+    def built(self, owed: Sequence[Owed]) -> None:
+        """All that is left of them is to wait for Weaviate: the next direct changes may be built meanwhile."""
+        if owed[0].priority != Priority.direct:
+            return
+        with self._changed:
+            self._built.add(owed[0].id)
+            self._let_in(called=self._unseen)  # its own lane does not look soon
+
+    def _let_in(self, *, called: bool) -> None:
+        if self.busy:
+            return
+        if self.on_free is not None:
+            self.on_free()
+        if called or self._skipped:
+            self._skipped = False
+            self._call()
 
     def wait(self, timeout: float) -> None:
         """Wait until something may be owed, at most ``timeout`` seconds: postponed documents come due unannounced."""
@@ -102,10 +123,10 @@ class Queue:
                 self._in_flight.pop(one.id, None)
             if owed[0].priority == Priority.direct:
                 self._on_direct -= 1
-                if self.on_free is not None:
-                    self.on_free()
-            else:
-                self._on_others -= 1
+                self._built.discard(owed[0].id)
+                self._let_in(called=False)
+                return
+            self._on_others -= 1
             if self._skipped:
                 self._skipped = False
                 self._call()

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from sync.embed.base import Embedder
 from sync.errors import (
@@ -24,7 +25,7 @@ from sync.errors import (
     WeaviateUnreachable,
 )
 from sync.state.database import State
-from sync.state.documents import Documents, Owed, Settled
+from sync.state.documents import Documents, Owed, Priority, Settled
 from sync.state.registry import Registered
 from sync.write.book import Book
 from sync.write.delivery import Delivered, Delivery
@@ -49,7 +50,7 @@ LOOK_ANYWAY = 0.5  # seconds after which a lane looks though nobody called it
 class Stage:
     """Lanes of threads that write what is owed. ``on_settled`` hears of every document that was settled.
 
-    ``on_free`` hears, in a lane's thread, that direct changes were written. ``holding`` knows which documents
+    ``on_free`` hears, in a lane's thread, that direct changes would be built at once. ``holding`` knows which documents
     are this worker's.
     """
 
@@ -80,6 +81,7 @@ class Stage:
         self.failure: BaseException | None = None
         self._kinds: dict[int, Kind] = {}
         self._threads: list[threading.Thread] = []
+        self._sending = threading.Lock()
 
     def serve(self, mappings: Sequence[Registered]) -> None:
         """From now on write the documents of these mappings."""
@@ -194,6 +196,7 @@ class Stage:
         if not drafts:
             return True
         self.book.sent([(draft.owed, draft.chunks) for draft in drafts])
+        self.queue.built(gathering.owed)
         done = Delivered()
         well = True
         try:
@@ -213,7 +216,8 @@ class Stage:
     def _deliver_or_rest(self, gathering: Gathering, type_id: int, group: Sequence[Draft], done: Delivered) -> bool:
         """Refused together, the first and the last are tried alone: both refused, it is the collection that refuses."""
         try:
-            self.delivery.deliver(gathering.reflects, group, done)
+            with self._turn(group):
+                self.delivery.deliver(gathering.reflects, group, done)
             self.rests.succeeded(type_id)
             return True
         except WeaviateRefused as exc:
@@ -233,6 +237,10 @@ class Stage:
         done.parked += refused
         self.rests.succeeded(type_id)
         return True
+
+    def _turn(self, group: Sequence[Draft]) -> AbstractContextManager[object]:
+        """Direct changes are sent one request after the other: two at a time take no less, and more of the machine."""
+        return self._sending if group[0].owed.priority == Priority.direct else nullcontext()
 
     def _settle(
         self, gathering: Gathering, settled: Sequence[Settled], parked: Sequence[tuple[Owed, str]] = ()

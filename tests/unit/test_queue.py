@@ -41,6 +41,32 @@ def test_what_comes_while_direct_changes_are_written_waits_for_that_lane() -> No
     assert taken(queue, [owed(2)], 5) == [2]
 
 
+def test_the_next_direct_changes_are_built_while_a_lane_waits_for_weaviate() -> None:
+    queue = Queue(3)
+    first = queue.reserve(5, lambda most: [owed(1)])
+    queue.wake()
+    queue.built(first)
+    assert called(queue)
+    second = queue.reserve(5, lambda most: [owed(1), owed(2)])
+    assert [one.id for one in second] == [2]
+    queue.built(second)
+    assert queue.busy
+    assert (
+        taken(queue, [owed(1), owed(2), owed(3)], 5) == []
+    )  # two requests at a time cost more than one after the other
+    queue.release(first)
+    assert called(queue)
+    assert taken(queue, [owed(3)], 5) == [3]
+
+
+def test_others_that_are_built_let_no_direct_changes_in_twice() -> None:
+    queue = Queue(3)
+    fan_out = queue.reserve(5, lambda most: [owed(1, Priority.fan_out)])
+    queue.built(fan_out)
+    assert taken(queue, [owed(2)], 5) == [2]
+    assert taken(queue, [owed(3)], 5) == []
+
+
 def test_more_direct_changes_than_a_lane_can_take_are_shared() -> None:
     queue = Queue(3)
     documents = [owed(1), owed(2), owed(3), owed(4)]
@@ -98,15 +124,22 @@ def test_the_end_of_direct_changes_is_told() -> None:
     assert told == []
     queue.release(queue.reserve(2, lambda most: [owed(1)]))
     assert told == [False]
+    queue.built(queue.reserve(2, lambda most: [owed(2)]))
+    assert told == [False, False]
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=40), st.integers(1, 4))
-def test_no_document_is_ever_in_two_lanes_and_none_is_forgotten(steps: list[tuple[bool, int]], lanes: int) -> None:
+@given(
+    st.lists(st.tuples(st.sampled_from(["reserve", "built", "release"]), st.integers(0, 3)), max_size=40),
+    st.integers(1, 4),
+)
+def test_no_document_is_ever_in_two_lanes_and_none_is_forgotten(steps: list[tuple[str, int]], lanes: int) -> None:
     queue = Queue(lanes)
     todo = {number: owed(number, Priority(number % 3)) for number in range(12)}
     held: list[list[Owed]] = []
-    for release, which in steps:
-        if release and held:
+    for step, which in steps:
+        if step == "built" and held:
+            queue.built(held[which % len(held)])
+        elif step == "release" and held:
             done = held.pop(which % len(held))
             for one in done:
                 del todo[one.id]
