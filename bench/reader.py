@@ -14,7 +14,8 @@ from bench.rig import MAPPING, Rig
 from sync.demo.question import connect
 from sync.write.objects import object_id
 
-EVERY = 0.003  # seconds between two looks
+# Seconds between two looks, at first and at most: a reader that looks often while much is waiting makes it wait longer.
+EVERY, SELDOM = 0.003, 0.05
 PATIENCE = 20.0
 
 
@@ -56,14 +57,15 @@ class Reader:
             bookings = self._client.collections.get("Booking")
             while (sent := self._waiting.get()) is not None:
                 uuid = object_id(MAPPING, "booking", sent.key, 0)
-                end = time.monotonic() + PATIENCE
+                end, pause = time.monotonic() + PATIENCE, EVERY
                 while True:
                     found = bookings.query.fetch_object_by_id(uuid)
                     if found is not None and sent.words in str(found.properties.get("content")):
                         break
                     if time.monotonic() > end:
                         raise NotMeasured(f"booking {sent.key} does not show {sent.words} after {PATIENCE:.0f} s")
-                    time.sleep(EVERY)
+                    time.sleep(pause)
+                    pause = min(SELDOM, pause * 1.3)
                 self.seen.append((time.time_ns() // 1000 - sent.committed) / 1000)
         except BaseException as exc:  # raised again where the reader was opened
             self._failure = exc

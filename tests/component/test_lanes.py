@@ -39,7 +39,7 @@ def test_the_next_documents_are_built_during_a_request_and_sent_after_it(world: 
     stage = Stage(world.state, world.store, world.embedder, lanes=3)
     stage.serve([world.registered])
     gate = Gate()
-    world.store.fault = gate  # type: ignore[assignment]
+    world.store.fault = gate
     before = world.embedder.texts
     with ThreadPoolExecutor(2) as lanes:
         world.log.commit(("bookings", "u", {**rows["bookings"][0], "pnr": "FIRST1"}))
