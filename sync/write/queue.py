@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from sync.state.documents import Owed, Priority, bucket_of
 
+RECENTLY = 2.0  # seconds for which direct changes count as coming
+FEW = 32  # documents of a batch beside them, which they may have to wait for
 DIRECT = 2  # lanes that may have direct changes in their hands: one builds while the other waits for Weaviate
 
 
@@ -15,8 +18,9 @@ class Queue:
 
     One lane builds direct changes as long as it can take them all: what arrives meanwhile becomes the next batch,
     which costs less than two lanes with half of it each. The next one may be built while that lane waits for Weaviate.
-    Fan-out and backfill leave one of the ``lanes`` free for direct changes, where there are several. ``on_free`` is
-    called, in a lane's thread, when direct changes could be built at once again.
+    Fan-out and backfill leave one of the ``lanes`` free for direct changes, where there are several, and come in small
+    batches while such changes arrive. ``on_free`` is called, in a lane's thread, when direct changes could be built at
+    once again.
     """
 
     def __init__(self, lanes: int = 1, on_free: Callable[[], None] | None = None) -> None:
@@ -30,6 +34,7 @@ class Queue:
         self._on_direct = 0  # lanes that have direct changes in their hands
         self._built: set[int] = set()  # of these lanes' batches those that are built, by their first document
         self._on_others = 0
+        self._direct_at = -RECENTLY  # when direct changes were taken last
 
     def wake(self) -> None:
         """Something may be owed now: one lane looks, and calls another where there is more than it can take.
@@ -68,6 +73,11 @@ class Queue:
         """Whether direct changes would have to wait: a lane builds some, or two have some in their hands."""
         return self._on_direct >= DIRECT or self._on_direct > len(self._built)
 
+    @property
+    def brisk(self) -> bool:
+        """Whether direct changes are coming: whatever else is written then keeps out of their way."""
+        return time.monotonic() - self._direct_at < RECENTLY
+
     def built(self, owed: Sequence[Owed]) -> None:
         """All that is left of them is to wait for Weaviate: the next direct changes may be built meanwhile."""
         if owed[0].priority != Priority.direct:
@@ -103,13 +113,15 @@ class Queue:
             direct = [owed for owed in free if owed.priority == Priority.direct]
             others = [owed for owed in free if owed.priority != Priority.direct]
             mine = direct and (not self.busy or len(direct) >= limit)
-            taken = (direct if mine else others if self._on_others < self._most_others else [])[:limit]
+            most = FEW if not mine and self.brisk else limit
+            taken = (direct if mine else others if self._on_others < self._most_others else [])[:most]
             self._in_flight.update((owed.id, owed) for owed in taken)
             if mine:
                 self._on_direct += 1
+                self._direct_at = time.monotonic()
             elif taken:
                 self._on_others += 1
-            if len(taken) == limit or (mine and others):
+            if len(taken) == most or (mine and others):
                 self._call()
             self._skipped = self._skipped or len(taken) < len(found)
             return taken

@@ -36,6 +36,7 @@ from sync.write.holding import All, Holding
 from sync.write.queue import Queue
 from sync.write.rests import Rests
 from sync.write.store import Store
+from sync.write.turns import Turns
 
 log = logging.getLogger("headrace.write")
 
@@ -81,7 +82,7 @@ class Stage:
         self.failure: BaseException | None = None
         self._kinds: dict[int, Kind] = {}
         self._threads: list[threading.Thread] = []
-        self._sending = threading.Lock()
+        self._turns = Turns()
 
     def serve(self, mappings: Sequence[Registered]) -> None:
         """From now on write the documents of these mappings."""
@@ -238,9 +239,10 @@ class Stage:
         self.rests.succeeded(type_id)
         return True
 
-    def _turn(self, group: Sequence[Draft]) -> AbstractContextManager[object]:
-        """Direct changes are sent one request after the other: two at a time take no less, and more of the machine."""
-        return self._sending if group[0].owed.priority == Priority.direct else nullcontext()
+    def _turn(self, group: Sequence[Draft]) -> AbstractContextManager[None]:
+        """While direct changes come, one request at a time, and theirs before others."""
+        direct = group[0].owed.priority == Priority.direct
+        return self._turns.taken(direct=direct) if self.queue.brisk else nullcontext()
 
     def _settle(
         self, gathering: Gathering, settled: Sequence[Settled], parked: Sequence[tuple[Owed, str]] = ()

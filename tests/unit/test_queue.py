@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.state.documents import Owed, Priority
-from sync.write.queue import Queue
+from sync.write.queue import FEW, Queue
 
 
 def owed(number: int, priority: Priority = Priority.direct) -> Owed:
@@ -82,6 +83,19 @@ def test_fan_out_leaves_a_lane_for_direct_changes() -> None:
     assert taken(queue, wide) == [2, 3]
     assert taken(queue, wide) == []
     assert taken(queue, [owed(99), *wide]) == [99]
+
+
+def test_fan_out_comes_in_small_batches_while_direct_changes_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = Queue(3)
+    wide = [owed(number, Priority.fan_out) for number in range(200)]
+    assert len(taken(queue, wide, 128)) == 128
+    queue.release(queue.reserve(5, lambda most: [owed(999)]))
+    assert queue.brisk
+    assert len(taken(queue, wide, 128)) == FEW
+    assert called(queue)  # the rest waits for nobody
+    queue.release(wide)
+    monkeypatch.setattr("sync.write.queue.RECENTLY", 0.0)
+    assert len(taken(queue, wide, 128)) == 128
 
 
 def test_a_queue_of_one_lane_takes_everything_in_turn() -> None:
