@@ -141,7 +141,7 @@ def rig(
 ) -> Iterator[Rig]:
     """A fresh stack and everything on it; nothing of it is left at the end. ``before``: the mapping is applied."""
     say(f"starting a stack with {sizes.rows:,} rows")
-    stack = Stack.up(name="bench", long_lived=True)
+    stack = Stack.up(name="bench")
     folder = Path(tempfile.mkdtemp(prefix="headrace-bench-"))
     try:
         made = Rig(sizes, stack, folder, state_on_server=state_on_server)

@@ -52,7 +52,6 @@ class Stack:
         connect_workers: int = 1,
         only: Sequence[str] = (),
         settings: Sequence[str] = (),
-        long_lived: bool = False,
     ) -> Stack:
         """Start it and wait until all is ready. In a `directory` of yours the data outlives the stack."""
         temporary = directory is None
@@ -64,7 +63,6 @@ class Stack:
         arguments += [f"--die-with={os.getpid()}", *(f"--set={each}" for each in settings)]
         arguments += ["--mariadb"] if mariadb else []
         arguments += ["--temporary"] if temporary else []
-        arguments += ["--long-lived"] if long_lived else []
         arguments += [f"--only={','.join(only)}"] if only else []
         if port_base is None and (directory / name / "stack.json").exists():
             arguments.remove("--port-base=auto")  # it remembers its ports

@@ -101,7 +101,6 @@ def add_up(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
         help="override a setting, remembered: kafka.log.retention.ms=1000, weaviate.LOG_LEVEL=debug",
     )
     up.add_argument("--die-with", type=int, metavar="PID", help="stop the stack when this process disappears")
-    up.add_argument("--long-lived", action="store_true", help="slower in its first minute, quicker after: for loads")
     up.add_argument("--temporary", action="store_true", help="a stop by --die-with forgets the data too")
     up.set_defaults(run=run_up)
 
@@ -183,7 +182,6 @@ def prepare(options: argparse.Namespace, names: list[str]) -> Layout:
         component, key, value = parse_setting(setting)
         layout.settings.setdefault(component, {})[key] = value
     layout.temporary = layout.temporary or options.temporary
-    layout.long_lived = layout.long_lived or options.long_lived
     layout.save()
     return layout
 

@@ -63,7 +63,6 @@ def java_command(layout: Layout, cache: Cache, main: str, arguments: list[str], 
     return [
         java(),
         *memory,
-        *([] if layout.long_lived else [QUICK]),
         "-XX:+UseSerialGC",
         "-XX:-UsePerfData",
         "-XX:+ExitOnOutOfMemoryError",

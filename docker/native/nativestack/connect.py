@@ -1,6 +1,6 @@
 """Kafka Connect with the Debezium plugins: one worker, or two of the same group to try a takeover."""
 
-from nativestack.component import Component, java_command, write_properties
+from nativestack.component import QUICK, Component, java_command, write_properties
 from nativestack.probe import LOOPBACK, http_answers
 from nativestack.process import Command
 
@@ -16,7 +16,7 @@ class Connect(Component):
     def prepare(self) -> Command:
         properties = write_properties(self.layout.conf(f"{self.name}.properties"), self.properties() | self.settings)
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
-        flags = ["-Xms128m", "-Xmx768m"]
+        flags = ["-Xms128m", "-Xmx768m", QUICK]
         return Command(java_command(self.layout, self.cache, main, [str(properties)], flags))
 
     def properties(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ import base64
 import shutil
 import uuid
 
-from nativestack.component import Component, java_command, run_once, write_properties
+from nativestack.component import QUICK, Component, java_command, run_once, write_properties
 from nativestack.probe import LOOPBACK, kafka_has_a_broker
 from nativestack.process import Command
 
@@ -23,10 +23,10 @@ class Kafka(Component):
             shutil.rmtree(data, ignore_errors=True)
             format_ = ["format", "-t", cluster_id(), "-c", str(properties)]
             main = "kafka.tools.StorageTool"
-            argv = java_command(self.layout, self.cache, main, format_, ["-Xmx128m"])
+            argv = java_command(self.layout, self.cache, main, format_, ["-Xmx128m", QUICK])
             run_once(argv, self.layout.log("kafka"), "kafka: formatting the storage")
             self.initialised.touch()
-        memory = ["-Xms256m", "-Xmx512m"]
+        memory = ["-Xms256m", "-Xmx512m", QUICK]
         return Command(java_command(self.layout, self.cache, "kafka.Kafka", [str(properties)], memory))
 
     def properties(self) -> dict[str, str]:

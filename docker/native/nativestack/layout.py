@@ -44,10 +44,7 @@ def stacks_root() -> Path:
 
 @dataclass
 class Layout:
-    """One stack on disk. `components` are those that `up` starts; `settings` overrides theirs.
-
-    `long_lived`: the JVMs compile as they do in production, which takes a minute and saves a third of their work after.
-    """
+    """One stack on disk. `components` are those that `up` starts; `settings` overrides theirs."""
 
     name: str
     directory: Path
@@ -55,7 +52,6 @@ class Layout:
     components: list[str] = field(default_factory=list)
     settings: dict[str, dict[str, str]] = field(default_factory=dict)
     temporary: bool = False
-    long_lived: bool = False
 
     @property
     def file(self) -> Path:
