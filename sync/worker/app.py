@@ -77,7 +77,7 @@ class SourceApp(faust.App):
         )
         self._ask_offset, self._handle, self._alone = start_offset, handle, alone
         self.turn, self.seeking = 0, False  # counts assignments; whether one is being made
-        self.applying = False
+        self.applying = False  # the consumer's thread has records in its hands
         self.failure: BaseException | None = None  # of ``handle``: the app crashes with it
         self.wait_for_a_lane = lanes.wait
         self.source_name = source

@@ -1,4 +1,4 @@
-"""Between the consumer and ② write: a fetch may wait a moment for those who write direct changes."""
+"""Between the consumer and ② write: a fetch may wait a moment for those who build direct changes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-# A fetch of one record costs as much as one of fifty. While direct changes are being written, another that is applied
+# A fetch of one record costs as much as one of fifty. While direct changes are being built, another that is applied
 # at once only waits there; fetched a little later, it comes together with others. Seconds, at most.
 WAIT_FOR_A_LANE = 0.02
 
@@ -19,13 +19,13 @@ class Lanes:
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = set()
 
     def freed(self) -> None:
-        """Direct changes were written; may be called from any thread."""
+        """Direct changes could be built at once; may be called from any thread."""
         for loop, future in tuple(self._waiting):
             with contextlib.suppress(RuntimeError):  # that loop was closed
                 loop.call_soon_threadsafe(_end, future)
 
     async def wait(self) -> bool:
-        """Until no direct change is being written, at most ``WAIT_FOR_A_LANE`` seconds; whether one had to wait."""
+        """Until direct changes could be built at once, at most ``WAIT_FOR_A_LANE`` seconds; whether one had to wait."""
         if not self._busy():
             return False
         loop = asyncio.get_running_loop()
