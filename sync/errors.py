@@ -19,6 +19,7 @@ HeadraceError
 │   ├── StateUnreachable           (retry)
 │   ├── StateConflict              (retry, at once) another worker's transaction was in the way
 │   ├── StateInUse                 a second worker on a state that allows one
+│   ├── StateOutdated              its tables are those of another version
 │   ├── BackfillRefused            a source is being read anew already
 │   ├── Fenced                     another worker owns this partition or bucket now
 │   └── Gap                        the log no longer continues where we stopped
@@ -130,6 +131,13 @@ class StateConflict(StateError):
 
 class StateInUse(StateError):
     advice = "SQLite allows one worker. Stop the other, or set HEADRACE_STATE_URL to a PostgreSQL database."
+
+
+class StateOutdated(StateError):
+    advice = (
+        "Nothing is migrated yet: with that version `headrace remove` what is applied, then name a new state in "
+        "HEADRACE_STATE_URL and `headrace apply` again."
+    )
 
 
 class BackfillRefused(StateError):

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, select
 
 from sync.demo import airline
 from sync.demo.processes import CHECKOUT, Children, DemoFailed, NativeStack, plain_environment
+from sync.errors import StateOutdated
 from sync.settings import Settings
 from sync.state.database import State
 from sync.state.registry import DOCUMENT, SOURCE, TERMS, TYPE
@@ -72,6 +73,9 @@ def scene(sizes: airline.Sizes, *, keep: bool, fresh: bool, say: Callable[[str],
     With ``keep`` the stack goes on. Raises DemoFailed and the errors of whatever does not work.
     """
     stack = NativeStack(NAME)
+    if not fresh and _is_outdated():
+        say("the demo's data are of another version: beginning anew")
+        fresh = True
     before = frozenset[str]() if fresh else stack.running()
     # Each part has an undo of its own: one that fails must not keep the others alive.
     with _interruptible(), ExitStack() as undo:
@@ -105,6 +109,17 @@ def scene(sizes: airline.Sizes, *, keep: bool, fresh: bool, say: Callable[[str],
                 signal.signal(number, signal.SIG_IGN)
             with suppress(OSError):
                 say("stopping")
+
+
+def _is_outdated() -> bool:
+    file = state_folder() / "state.db"
+    if not file.exists():
+        return False
+    try:
+        State(f"sqlite:///{file}").close()
+    except StateOutdated:
+        return True
+    return False
 
 
 def _leave(say: Callable[[str], None]) -> None:

@@ -14,11 +14,10 @@ from sqlalchemy import Connection, Engine, Executable, Table, create_engine, eve
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlmodel import SQLModel
 
 from sync.errors import SettingsError, StateConflict, StateUnreachable
-from sync.state import tables  # noqa: F401  (declares the tables)
 from sync.state.prepared import Prepared
+from sync.state.version import create
 
 LOCKED = 30.0  # seconds for which another process may hold the file
 LISTEN_AT_ONCE = 1.0  # seconds after which a listener looks whether it shall stop
@@ -31,7 +30,7 @@ _SERVER = {"connect_timeout": 5, "keepalives_idle": 4, "keepalives_interval": 2,
 
 
 class State:
-    """The state database at ``url`` (SQLAlchemy's form). Raises SettingsError, StateUnreachable."""
+    """The state database at ``url`` (SQLAlchemy's form). Raises SettingsError, StateUnreachable, StateOutdated."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -46,11 +45,18 @@ class State:
         self._prepared: dict[int, tuple[Executable, Prepared]] = {}
         self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url, self.session)
         self._name = self.url.render_as_string(hide_password=True)
+        try:
+            self._create()
+        except BaseException:
+            self.close()
+            raise
+
+    def _create(self) -> None:
         # In one write transaction: a worker and a command that open a new state at once must not both create it.
         with self.write() as connection:
             if not self.is_sqlite:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATING})")
-            SQLModel.metadata.create_all(connection)
+            create(connection, self._name)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
-from sync.errors import Fenced, SettingsError, StateInUse, StateUnreachable
+from sync.errors import Fenced, SettingsError, StateInUse, StateOutdated, StateUnreachable
 from sync.state.database import State
 from sync.state.registry import SOURCE, forget, register
 from sync.worker.alone import claim
@@ -32,6 +34,22 @@ def test_several_that_open_a_new_state_at_once_find_it_whole(tmp_path: Path) -> 
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+@pytest.mark.parametrize("older", ["drop table state_version", "update state_version set fingerprint = 'another'"])
+def test_a_state_of_another_version_is_refused_with_the_cure_and_stays_as_it_is(tmp_path: Path, older: str) -> None:
+    url = f"sqlite:///{tmp_path}/state.db"
+    State(url).close()
+    State(url).close()
+    with closing(sqlite3.connect(tmp_path / "state.db")) as raw, raw:
+        raw.execute(older)
+    for _ in range(2):
+        with pytest.raises(StateOutdated, match="another version") as refused:
+            State(url)
+        assert "headrace apply" in refused.value.advice
+    with closing(sqlite3.connect(tmp_path / "state.db")) as raw:
+        tables = {name for (name,) in raw.execute("select name from sqlite_master where type = 'table'")}
+    assert ("state_version" in tables) == older.startswith("update")
 
 
 def test_a_second_worker_on_sqlite_is_refused_with_the_first_ones_process(tmp_path: Path) -> None:
@@ -79,7 +97,7 @@ def test_a_mapping_that_is_forgotten_leaves_nothing_behind(world: World) -> None
         from sqlmodel import SQLModel
 
         left = {table.name: connection.execute(select(table)).first() for table in SQLModel.metadata.sorted_tables}
-    assert {name: row for name, row in left.items() if row is not None} == {}
+    assert {name: row for name, row in left.items() if row is not None}.keys() == {"state_version"}
     with world.state.write() as connection:
         register(connection, mapping(), lock(), {"airline": ("headrace.airline.airline", "id")})
         assert connection.execute(select(SOURCE.c.offset_)).scalar_one() == -1
