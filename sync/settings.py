@@ -35,7 +35,7 @@ class Settings(BaseSettings):
         16_777_216, description="largest row that connector and topic carry; the broker must allow as much"
     )
     write_lanes: int = Field(3, description="documents are built and written by so many threads", ge=1, le=16)
-    write_batch: int = Field(128, description="documents built together, at most", ge=1, le=2000)
+    write_batch: int = Field(256, description="documents built together, at most", ge=1, le=2000)
     request_timeout: float = Field(30.0, description="seconds that a request to Weaviate may take")
     check_every: float = Field(
         30.0, description="seconds between two looks whether Weaviate's collections are as they were left", gt=0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from sync.state.documents import Owed, Priority, bucket_of
 
 RECENTLY = 2.0  # seconds for which direct changes count as coming
-FEW = 32  # documents of a batch beside them, which they may have to wait for
+FEW = 64  # documents of a batch beside them, which they may have to wait for
 DIRECT = 2  # lanes that may have direct changes in their hands: one builds while the other waits for Weaviate
 
 

@@ -62,7 +62,7 @@ class Stage:
         embedder: Embedder,
         *,
         lanes: int = 2,
-        batch: int = 128,
+        batch: int = 256,
         on_settled: Callable[[Sequence[Settled]], None] | None = None,
         on_free: Callable[[], None] | None = None,
         holding: Holding | None = None,
