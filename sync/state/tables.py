@@ -11,14 +11,6 @@ from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, La
 from sqlmodel import Field, SQLModel
 
 
-class VersionRecord(SQLModel, table=True):
-    """Of what version these tables are: one row."""
-
-    __tablename__ = "state_version"
-
-    fingerprint: str = Field(primary_key=True)
-
-
 class MappingRecord(SQLModel, table=True):
     """An applied mapping, whole: a worker needs no file."""
 

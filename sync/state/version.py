@@ -1,33 +1,19 @@
-"""The state database: whether its tables are those of this version of Headrace. Nothing is migrated yet."""
+"""The state database: its tables made, or found to be those of this version of Headrace. Nothing is migrated yet."""
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
-from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy import Connection, inspect
 from sqlmodel import SQLModel
 
 from sync.errors import StateOutdated
-from sync.state.tables import MappingRecord, VersionRecord
-
-_TABLE = SQLModel.metadata.tables[str(VersionRecord.__tablename__)]
-
-
-def fingerprint() -> str:
-    """16 hex digits over the names and types of all columns."""
-    columns = (
-        f"{table.name}.{column.name} {column.type!r} {column.nullable}"
-        for table in SQLModel.metadata.sorted_tables
-        for column in table.columns
-    )
-    return blake2b("\n".join(sorted(columns)).encode(), digest_size=8).hexdigest()
+from sync.state import tables  # noqa: F401  (declares the tables)
 
 
 def create(connection: Connection, name: str) -> None:
-    """Make the tables of a new state. Raises StateOutdated for one that another version made, which stays as it is."""
-    known = inspect(connection).has_table(str(MappingRecord.__tablename__))
+    """Make the tables that are missing. Raises StateOutdated where one has other columns, and makes nothing then."""
+    wanted = {table.name: {column.name for column in table.columns} for table in SQLModel.metadata.sorted_tables}
+    there = inspect(connection).get_multi_columns(filter_names=list(wanted))
+    for (_, table), columns in there.items():
+        if {column["name"] for column in columns} != wanted[table]:
+            raise StateOutdated(f"the state database {name} was made by another version of Headrace: table {table}")
     SQLModel.metadata.create_all(connection)
-    if not known:
-        connection.execute(insert(_TABLE).values(fingerprint=fingerprint()))
-    elif connection.execute(select(_TABLE.c.fingerprint)).scalar() != fingerprint():
-        raise StateOutdated(f"the state database {name} was made by another version of Headrace")
