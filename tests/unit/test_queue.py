@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sync.state.documents import Owed, Priority
 from sync.write.queue import FEW, Queue
+from tests.support.pipeline import wait_until
 
 
 def owed(number: int, priority: Priority = Priority.direct) -> Owed:
@@ -58,6 +59,35 @@ def test_the_next_direct_changes_are_built_while_a_lane_waits_for_weaviate() -> 
     queue.release(first)
     assert called(queue)
     assert taken(queue, [owed(3)], 5) == [3]
+
+
+def test_what_was_built_and_released_makes_no_room_for_two_that_build() -> None:
+    queue = Queue(3)
+    first = queue.reserve(5, lambda most: [owed(1)])
+    queue.built(first)
+    queue.release(first)
+    assert taken(queue, [owed(2)], 5) == [2]
+    assert queue.busy
+    assert taken(queue, [owed(2), owed(3)], 5) == []
+
+
+def test_a_waiting_lane_is_called_when_what_came_meanwhile_may_be_built() -> None:
+    queue = Queue(2)
+    first = queue.reserve(5, lambda most: [owed(1)])
+    woken = threading.Event()
+
+    def wait() -> None:
+        queue.wait(30)
+        woken.set()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    wait_until("the lane to wait", lambda: queue._changed._waiters, every=0.001)  # type: ignore[attr-defined]
+    queue.wake()
+    assert not woken.is_set()
+    queue.built(first)
+    assert woken.wait(10), "the lane was not called"
+    thread.join()
 
 
 def test_others_that_are_built_let_no_direct_changes_in_twice() -> None:
