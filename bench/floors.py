@@ -70,14 +70,14 @@ def _arrivals(listening: Listening) -> dict[str, int]:
 
 def stored(rig: Rig, collections: Sequence[str]) -> dict[str, list[Stored]]:
     """All objects of these collections, with their vectors."""
+    return {name: list(read(rig, name)) for name in collections}
+
+
+def read(rig: Rig, collection: str) -> Iterator[Stored]:
+    """Every object of one collection, a page at a time."""
     with connect(rig.settings) as client:
-        return {
-            name: [
-                Stored(one.uuid, _present(one.properties), list(_vector(one.vector)))
-                for one in client.collections.get(name).iterator(include_vector=True)
-            ]
-            for name in collections
-        }
+        for one in client.collections.get(collection).iterator(include_vector=True):
+            yield Stored(one.uuid, _present(one.properties), list(_vector(one.vector)))
 
 
 def _present(properties: Mapping[str, object]) -> dict[str, object]:
