@@ -19,8 +19,8 @@ from bench.rig import Rig, Say, rig
 from sync.demo.airline import Sizes
 from sync.embed.local import LocalEmbedder
 from sync.state.database import State
-from sync.state.documents import BUCKETS
 from sync.state.leases import members
+from sync.state.owed import BUCKETS
 from sync.state.registry import TERMS
 
 CALL = 0.020  # seconds that the embedder takes for a call

@@ -32,8 +32,9 @@ from sync.apply.transactions import opened
 from sync.errors import Fenced, Gap, Undecodable
 from sync.mapping.plan import TablePlan
 from sync.state.database import State
-from sync.state.documents import Documents, Priority, Raise
 from sync.state.drift import of_mapping, unmark
+from sync.state.owed import Priority, Raise
+from sync.state.raises import Raises
 from sync.state.registry import MARKER, Registered, next_sequence
 
 MARKER_PREFIX = "headrace"
@@ -45,9 +46,9 @@ class Applier:
     def __init__(self, state: State, registered: Registered, source: str, *, max_text_bytes: int) -> None:
         self.state, self.registered, self.source = state, registered, source
         self.source_id = registered.sources[source]
-        self.documents = Documents(state)
+        self.raises = Raises(state)
         self.rows = Rows(state, registered, max_text_bytes)
-        self.raising = Raising(registered, self.documents)
+        self.raising = Raising(registered, self.raises)
         self.shapes, self.statements = Shapes(), Statements(registered, source)
         self._standing = Standing(state, self.source_id)
         self.letters = DeadLetters(registered, source, max_text_bytes)
@@ -271,6 +272,6 @@ class _Batch:
         if snapshot.kind == INITIAL and not self.progress.loaded:
             self.progress.loaded = True
             for kind in applier.raising.kinds:
-                applier.documents.raise_all(self.connection, kind.id, why, Priority.backfill)
+                applier.raises.raise_all(self.connection, kind.id, why, Priority.backfill)
         elif snapshot.kind == INCREMENTAL:
             applier.backfilling.completed(self.connection, snapshot, notice, applier.registered, removed)

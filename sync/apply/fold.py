@@ -13,7 +13,7 @@ from sync.apply.rows import Rows
 from sync.errors import Undecodable
 from sync.mapping.image import Image, image, join_value, key_of
 from sync.mapping.plan import TablePlan
-from sync.state.documents import Raise
+from sync.state.owed import Raise
 
 At = tuple[str, str]  # table, row key
 

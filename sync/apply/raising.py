@@ -16,8 +16,9 @@ from sqlalchemy import Connection, Select, select
 
 from sync.mapping.image import Image, join_value
 from sync.mapping.plan import Node
-from sync.state.documents import Documents, Priority, Raise
+from sync.state.owed import Priority, Raise
 from sync.state.prepared import among
+from sync.state.raises import Raises
 from sync.state.registry import REFERENCE, DocumentKind, Registered
 
 NARROW = 64  # a change that touches more documents than this is fan-out
@@ -38,13 +39,13 @@ class Touched:
 class Climb:
     """The way from one place in a document's tree to the roots, as one prepared statement."""
 
-    def __init__(self, documents: Documents, registered: Registered, kind: DocumentKind, node: Node) -> None:
-        self.kind, self.node, self._documents = kind, node, documents
+    def __init__(self, raises: Raises, registered: Registered, kind: DocumentKind, node: Node) -> None:
+        self.kind, self.node, self._raises = kind, node, raises
         self.table = registered.plan.tables[node.table]
         self._roots = _climb(registered, node)
         if self._roots is not None:
-            self._few = documents.state.prepare(self._roots.limit(NARROW + 1))
-            self._wide = documents.prepare_raise(self._roots)
+            self._few = raises.state.prepare(self._roots.limit(NARROW + 1))
+            self._wide = raises.prepare_raise(self._roots)
 
     def raise_from(self, connection: Connection, touched: Iterable[Touched], *, most_urgent: Priority) -> None:
         """Owe every document whose tree holds, or held, one of these rows at this place."""
@@ -61,9 +62,9 @@ class Climb:
             found = self._few.run(connection, {"values": page}).scalars()
             if len(found) > NARROW:
                 urgency = max(most_urgent, Priority.fan_out)
-                self._documents.raise_found(connection, self._wide, self.kind.id, page, why, urgency)
+                self._raises.raise_found(connection, self._wide, self.kind.id, page, why, urgency)
             elif found:
-                self._documents.raise_known(connection, self.kind.id, found, why, most_urgent)
+                self._raises.raise_known(connection, self.kind.id, found, why, most_urgent)
 
     def _raise_known(self, connection: Connection, raises: dict[str, Raise], most_urgent: Priority) -> None:
         if len(raises) > NARROW:
@@ -76,7 +77,7 @@ class Climb:
         for why, keys in by_reason.items():
             for start in range(0, len(keys), 10_000):
                 page = keys[start : start + 10_000]
-                self._documents.raise_known(connection, self.kind.id, page, why, most_urgent)
+                self._raises.raise_known(connection, self.kind.id, page, why, most_urgent)
 
     def _values(self, touched: Iterable[Touched]) -> dict[str, Raise]:
         raises: dict[str, Raise] = {}
@@ -114,8 +115,8 @@ def _climb(registered: Registered, node: Node) -> Select[Any] | None:
 class Raising:
     """Every way from every mapped table to every document type."""
 
-    def __init__(self, registered: Registered, documents: Documents) -> None:
-        self.documents = documents
+    def __init__(self, registered: Registered, raises: Raises) -> None:
+        self.raises = raises
         self.roots: dict[str, list[DocumentKind]] = {}
         self.climbs: dict[str, list[Climb]] = {}
         self.kinds = [kind for kind in registered.kinds.values() if kind.plan is not None]
@@ -125,7 +126,7 @@ class Raising:
                 if node.parent is None:
                     self.roots.setdefault(node.table, []).append(kind)
                 else:
-                    self.climbs.setdefault(node.table, []).append(Climb(documents, registered, kind, node))
+                    self.climbs.setdefault(node.table, []).append(Climb(raises, registered, kind, node))
 
     def raise_touched(
         self, connection: Connection, touched: dict[str, list[Touched]], *, urgent: Priority = Priority.direct
@@ -134,7 +135,7 @@ class Raising:
         for table, rows in touched.items():
             for kind in self.roots.get(table, ()):
                 priority = max(urgent, Priority.fan_out) if len(rows) > BULK else urgent
-                self.documents.raise_keys(connection, kind.id, {row.key: row.why for row in rows}, priority)
+                self.raises.raise_keys(connection, kind.id, {row.key: row.why for row in rows}, priority)
         for table, rows in touched.items():
             for climb in self.climbs.get(table, ()):
                 climb.raise_from(connection, rows, most_urgent=urgent)
@@ -144,10 +145,10 @@ class Raising:
         kinds = {kind.id for kind in self.roots.get(table, ())}
         kinds |= {climb.kind.id for climb in self.climbs.get(table, ())}
         for kind in sorted(kinds):
-            self.documents.raise_all(connection, kind, why, priority)
+            self.raises.raise_all(connection, kind, why, priority)
 
     def ensure(self, connection: Connection, touched: dict[str, list[Touched]]) -> None:
         """During a first load: know the documents, owe them when the snapshot is complete."""
         for table, rows in touched.items():
             for kind in self.roots.get(table, ()):
-                self.documents.ensure(connection, kind.id, (row.key for row in rows))
+                self.raises.ensure(connection, kind.id, (row.key for row in rows))

@@ -14,7 +14,7 @@ from connectors.change import Change
 from sync.apply.raising import Raising
 from sync.mapping.plan import TablePlan
 from sync.state import drift
-from sync.state.documents import Priority, Raise
+from sync.state.owed import Priority, Raise
 
 
 class Shapes:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from sync.apply.fold import Fold
 from sync.apply.snapshots import INCREMENTAL, Snapshot
-from sync.state.documents import Priority, Raise
+from sync.state.owed import Priority, Raise
 
 if TYPE_CHECKING:
     from sync.apply.apply import Applier

@@ -227,7 +227,8 @@ class Application:
         from sqlalchemy import update
 
         from sync.mapping.terms import terms
-        from sync.state.documents import Documents, Priority, Raise
+        from sync.state.owed import Priority, Raise
+        from sync.state.raises import Raises
         from sync.state.registry import SOURCE, TERMS, applied, next_sequence, register
 
         with state.write() as connection:
@@ -241,7 +242,7 @@ class Application:
                 connection.execute(known)
             why = Raise(next_sequence(state, connection, self.name, 1), time.time_ns() // 1000, "apply")
             raises = {term.key: why for term in terms(self.plan)}
-            Documents(state).raise_keys(connection, registered.kinds[TERMS].id, raises, Priority.direct)
+            Raises(state).raise_keys(connection, registered.kinds[TERMS].id, raises, Priority.direct)
 
 
 def _taken_back(say: Say, step: str) -> None:

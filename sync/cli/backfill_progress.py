@@ -49,7 +49,7 @@ def look(connection: Connection, registered: Registered, identities: Collection[
 
     from sync.apply.snapshots import Snapshot
     from sync.state.backfills import find
-    from sync.state.documents import Priority
+    from sync.state.owed import Priority
     from sync.state.registry import DOCUMENT, SOURCE
 
     found = [each for each in (find(connection, identity) for identity in identities) if each is not None]

@@ -107,7 +107,8 @@ def retry(
     """
     from sqlalchemy import select
 
-    from sync.state.documents import Documents, Priority, Raise
+    from sync.state.owed import Priority, Raise
+    from sync.state.raises import Raises
     from sync.state.registry import DOCUMENT, next_sequence
 
     with open_state() as state, state.write() as connection:
@@ -118,7 +119,7 @@ def retry(
         found = list(connection.execute(known).scalars())
         why = Raise(next_sequence(state, connection, registered.name, 1), time.time_ns() // 1000, "retry")
         for start in range(0, len(found), 500):
-            Documents(state).raise_known(connection, kind.id, found[start : start + 500], why, Priority.direct)
+            Raises(state).raise_known(connection, kind.id, found[start : start + 500], why, Priority.direct)
     if json:
         terminal.print_json({"document": f"{registered.name}.{called(kind.name)}", "owed": found})
     else:

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, func, select
 from sync.evidence.parked import count_unapplied
 from sync.mapping.duration import seconds
 from sync.mapping.model import Freshness
-from sync.state.documents import Priority
 from sync.state.drift import CURE, of_document, of_mapping
+from sync.state.owed import Priority
 from sync.state.registry import APPLIED, DOCUMENT, SOURCE, TERMS, TYPE, DocumentKind, Registered, applied, load
 
 HEARD_AT_LEAST_EVERY = 10.0  # seconds; heartbeats come every second

@@ -18,7 +18,8 @@ from sqlalchemy import BigInteger, Connection, bindparam, cast, delete, extract,
 
 from sync.errors import Fenced
 from sync.state.database import State
-from sync.state.documents import BUCKETS, Documents
+from sync.state.documents import Documents
+from sync.state.owed import BUCKETS
 from sync.state.prepared import among
 from sync.state.registry import BUCKET, DOCUMENT, WORKER
 

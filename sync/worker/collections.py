@@ -12,8 +12,9 @@ from sqlalchemy import Connection, func, select, update
 from sync.embed.base import Model
 from sync.settings import Settings
 from sync.state.database import State
-from sync.state.documents import Documents, Raise
 from sync.state.mending import expect_chunks, write_anew
+from sync.state.owed import Raise
+from sync.state.raises import Raises
 from sync.state.registry import DOCUMENT, TERMS, TYPE, DocumentKind, Registered, applied, load, next_sequence
 from sync.worker.beside import Beside
 from sync.write import collections
@@ -44,7 +45,7 @@ class Collections(Beside):
     ) -> None:
         super().__init__("collections", settings.check_every, leads, patience=30.0)
         self._state, self._store, self._model, self._say, self._wake = state, store, model, say, wake
-        self._documents = Documents(state)
+        self._raises = Raises(state)
 
     def _look(self) -> None:
         self.look()
@@ -85,7 +86,7 @@ class Collections(Beside):
         collections.make_live(self._store, target.alias, target.collection)
         with self._state.write() as connection:
             why = self._why(connection, registered, "collection made anew")
-            write_anew(connection, self._documents, kind.id, None, why)
+            write_anew(connection, self._raises, kind.id, None, why)
             self._state.announce(connection)
         self._note(kind, None)
         self._wake()
@@ -131,7 +132,7 @@ class Collections(Beside):
                 why = self._why(connection, registered, "collection mended")
                 highest = {key: max(standing[key]) + 1 for key in part if standing.get(key)}
                 expect_chunks(connection, kind.id, highest)
-                write_anew(connection, self._documents, kind.id, part, why)
+                write_anew(connection, self._raises, kind.id, part, why)
                 self._state.announce(connection)
         self._wake()
 

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from sync.errors import Fenced, HeadraceError
 from sync.state import leases
 from sync.state.database import State
-from sync.state.documents import BUCKETS
+from sync.state.owed import BUCKETS
 
 log = logging.getLogger("headrace.worker")
 

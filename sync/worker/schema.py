@@ -29,7 +29,8 @@ from sync.errors import HeadraceError
 from sync.state import drift
 from sync.state.backfills import under_way
 from sync.state.database import State
-from sync.state.documents import Documents, Raise
+from sync.state.owed import Raise
+from sync.state.raises import Raises
 from sync.state.registry import SOURCE, Registered, load, next_sequence
 from sync.worker.beside import Beside
 from sync.worker.continuity import note_gap
@@ -129,7 +130,7 @@ class Schema(Beside):
         with self._state.write() as connection:
             sequence = next_sequence(self._state, connection, registered.name, 1)
             why = Raise(sequence, time.time_ns() // 1000, "a table has changed")
-            raising = Raising(registered, Documents(self._state))
+            raising = Raising(registered, Raises(self._state))
             new = note_drift(connection, raising, source.id, called, why)
         for table in new:
             self._say(f"{source.mapping}.{source.name}: {called[table]}; documents that read it are parked")

@@ -18,7 +18,8 @@ from sync.embed.choose import embedder
 from sync.errors import Fenced, Gap, HeadraceError
 from sync.settings import Settings
 from sync.state.database import State
-from sync.state.documents import Documents, Settled
+from sync.state.documents import Documents
+from sync.state.owed import Settled
 from sync.state.registry import Registered, applied, load
 from sync.worker.alone import claim
 from sync.worker.app import SourceApp

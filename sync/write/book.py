@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 
 from sync.errors import StateConflict
 from sync.state.database import State
-from sync.state.documents import Documents, Owed, Settled
+from sync.state.documents import Documents
 from sync.state.leases import changeable
+from sync.state.owed import Owed, Settled
 from sync.write.gather import Gathering
 from sync.write.holding import Holding
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import numpy as np
 
-from sync.state.documents import Owed, Settled
+from sync.state.owed import Owed, Settled
 from sync.write.draft import Draft, as_settled
 from sync.write.objects import Reflects, content_hash, properties
 from sync.write.store import Store

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from sync.mapping.build import Built
-from sync.state.documents import Owed, Settled
+from sync.state.owed import Owed, Settled
 from sync.write.gather import Kind
 from sync.write.objects import object_id
 

@@ -15,8 +15,9 @@ from sync.mapping.chunks import split
 from sync.mapping.model import Chunking
 from sync.mapping.terms import Term, terms
 from sync.state.database import State
-from sync.state.documents import Documents, Owed
+from sync.state.documents import Documents
 from sync.state.drift import CURE, noted, of_document
+from sync.state.owed import Owed
 from sync.state.registry import MAPPING, SOURCE, TERMS, DocumentKind, Registered
 from sync.write.objects import Reflects, content_hash
 from sync.write.queue import Queue

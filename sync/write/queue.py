@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from sync.state.documents import Owed, Priority, bucket_of
+from sync.state.owed import Owed, Priority, bucket_of
 
 RECENTLY = 2.0  # seconds for which direct changes count as coming
 FEW = 64  # documents of a batch beside them, which they may have to wait for

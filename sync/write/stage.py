@@ -25,7 +25,8 @@ from sync.errors import (
     WeaviateUnreachable,
 )
 from sync.state.database import State
-from sync.state.documents import Documents, Owed, Priority, Settled
+from sync.state.documents import Documents
+from sync.state.owed import Owed, Priority, Settled
 from sync.state.registry import Registered
 from sync.write.book import Book
 from sync.write.delivery import Delivered, Delivery

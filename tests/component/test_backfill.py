@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, update
 from connectors.change import Broken, Change, SnapshotNotice, Truncate
 from sync.errors import BackfillRefused
 from sync.state.backfills import STOPPED, Backfill, ask, claim, ended, find, stopping, withdraw
-from sync.state.documents import Priority
+from sync.state.owed import Priority
 from sync.state.registry import DEAD_LETTER, ROW
 from tests.support.airline import BOOKING, CUSTOMER, FLIGHT, TICKET, first_rows
 from tests.support.world import World

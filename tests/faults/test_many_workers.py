@@ -13,8 +13,8 @@ from sqlalchemy import func, select
 
 from connectors.names import names
 from connectors.postgres.database import Postgres
-from sync.state.documents import BUCKETS
 from sync.state.leases import Member, members
+from sync.state.owed import BUCKETS
 from sync.state.registry import DOCUMENT, SOURCE, load
 from tests.stack.conftest import SMALL
 from tests.support.pipeline import Pipeline, Process, wait_until

@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import delete, func, insert, select
 
 from sync.state.backfills import Backfill
-from sync.state.documents import Documents, Priority, Raise
+from sync.state.owed import Priority, Raise
+from sync.state.raises import Raises
 from sync.state.registry import BACKFILL, LEDGER, ROW, Registered, load, next_sequence
 from tests.stack import conftest
 from tests.support.pipeline import Headrace, Pipeline, wait_until
@@ -57,7 +58,7 @@ def spoil(pipeline: Pipeline) -> None:
         connection.execute(delete(ROW).where(ROW.c.table_id == table, ROW.c.key == "11"))
         why = Raise(next_sequence(pipeline.state, connection, pipeline.name, 1), 1, "spoiled by the test")
         raises = dict.fromkeys(["11", "12", SURPLUS], why)
-        Documents(pipeline.state).raise_keys(connection, kind, raises, Priority.direct)
+        Raises(pipeline.state).raise_keys(connection, kind, raises, Priority.direct)
     wait_until("what is wrong to be written", lambda: (SURPLUS, 0) in pipeline.objects() and not owed(pipeline))
     found = pipeline.objects()
     assert "WRONG1" in found["12", 0]

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from sync.errors import Fenced, StateUnreachable
 from sync.state import leases
 from sync.state.database import State
-from sync.state.documents import BUCKETS, bucket_of
+from sync.state.owed import BUCKETS, bucket_of
 from sync.state.registry import BUCKET, WORKER
 from sync.worker.ownership import Ownership
 from sync.write.stage import Stage

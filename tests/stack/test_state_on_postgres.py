@@ -12,8 +12,9 @@ from sqlalchemy import select, text
 
 from sync.errors import Fenced, StateConflict
 from sync.state.database import State
-from sync.state.documents import Documents, Priority, Raise
 from sync.state.leases import changeable
+from sync.state.owed import Priority, Raise
+from sync.state.raises import Raises
 from sync.state.registry import DOCUMENT
 from tests.support.airline import BOOKING, FLIGHT, first_rows
 from tests.support.pipeline import wait_until
@@ -82,10 +83,10 @@ def test_confirmations_and_fan_out_over_the_same_documents_never_wait_for_each_o
     """Each takes them in another order, which is what deadlocks are made of."""
     kind = world.registered.kinds["booking"].id
     keys = [str(number) for number in range(200)]
-    documents = Documents(world.state)
+    raises = Raises(world.state)
     why = Raise(1, 1, "test")
     with world.state.write() as connection:
-        documents.raise_keys(connection, kind, dict.fromkeys(keys, why), Priority.direct)
+        raises.raise_keys(connection, kind, dict.fromkeys(keys, why), Priority.direct)
     with world.state.read() as connection:
         ids = [row.id for row in connection.execute(select(DOCUMENT.c.id).where(DOCUMENT.c.type_id == kind))]
     conflicts: list[StateConflict] = []
@@ -95,7 +96,7 @@ def test_confirmations_and_fan_out_over_the_same_documents_never_wait_for_each_o
         for _ in range(rounds):
             try:
                 with world.state.write() as connection:
-                    documents.raise_keys(connection, kind, dict.fromkeys(keys[::-1], why), Priority.direct)
+                    raises.raise_keys(connection, kind, dict.fromkeys(keys[::-1], why), Priority.direct)
             except StateConflict as exc:
                 conflicts.append(exc)
 

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import insert, update
 
 from connectors.change import Broken
-from sync.state.documents import Documents, Priority, Raise
+from sync.state.owed import Priority, Raise
+from sync.state.raises import Raises
 from sync.state.registry import DEAD_LETTER, DOCUMENT, LEDGER, MARKER, SOURCE, TERMS, next_sequence
 from sync.worker.continuity import note_gap
 from tests.support.airline import FLIGHT, first_rows
@@ -47,7 +48,7 @@ def owe(world: World, *keys: str, kind: str = "booking") -> None:
     with world.state.write() as connection:
         why = Raise(next_sequence(world.state, connection, "airline", 1), 1, "bookings u")
         kinds = world.registered.kinds
-        Documents(world.state).raise_keys(connection, kinds[kind].id, dict.fromkeys(keys, why), Priority.direct)
+        Raises(world.state).raise_keys(connection, kinds[kind].id, dict.fromkeys(keys, why), Priority.direct)
 
 
 def park(world: World, key: str, reason: str, since: int = 1_700_000_000_000_000) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.state.documents import Owed, Priority
+from sync.state.owed import Owed, Priority
 from sync.write.queue import FEW, Queue
 from tests.support.pipeline import wait_until
 
