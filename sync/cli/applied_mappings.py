@@ -27,12 +27,28 @@ class NoSuch(SettingsError):
     advice = "`headrace status` lists what is applied."
 
 
+def there() -> bool:
+    """Whether there is a state to look at. Raises SettingsError."""
+    from sync.state.database import is_there
+
+    return is_there(settings().state_url)
+
+
 @contextmanager
-def open_state() -> Iterator[State]:
-    """The state database, closed at the end. Raises StateUnreachable, SettingsError."""
+def open_state(*, new: bool = True) -> Iterator[State]:
+    """The state database, closed at the end; made where there is none, if it may be ``new``.
+
+    Raises StateUnreachable, SettingsError.
+    """
     from sync.state.database import State
 
-    state = State(settings().state_url)
+    url = settings().state_url
+    if not new and not there():
+        raise NoSuch(
+            f"there is no state at {url}: no mapping was applied with it",
+            advice="HEADRACE_STATE_URL names the state of `headrace run`. `headrace apply FILE` begins one.",
+        )
+    state = State(url)
     try:
         yield state
     finally:

@@ -59,7 +59,7 @@ def backfill(
 
     if sum((watch, stop, detach)) > 1:
         raise SettingsError("--detach, --watch and --stop exclude each other", advice="Say one of them.")
-    with open_state() as state:
+    with open_state(new=False) as state:
         with state.read() as connection:
             registered = find(connection, mapping)
         chosen = _chosen(registered, table, where, source)

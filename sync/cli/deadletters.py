@@ -33,7 +33,7 @@ def list_(
     from sync.cli.status import discard_command, read_again_command, retry_command
     from sync.evidence.parked import parked, unapplied
 
-    with open_state() as state, state.read() as connection:
+    with open_state(new=False) as state, state.read() as connection:
         find_all(connection, mapping)
         found = list(parked(connection, mapping, limit=limit))
         lost = list(unapplied(connection, mapping, limit=limit))
@@ -76,7 +76,7 @@ def show(
     from sync.cli import deadletters_show as shown
     from sync.state.registry import applied
 
-    with open_state() as state, state.read() as connection:
+    with open_state(new=False) as state, state.read() as connection:
         if POSITION.fullmatch(key) and what in applied(connection):
             lost = shown.record(connection, find(connection, what), key)
             terminal.print_json(lost.to_json()) if json else shown.print_record(lost)
@@ -111,7 +111,7 @@ def retry(
     from sync.state.raises import Raises
     from sync.state.registry import DOCUMENT, next_sequence
 
-    with open_state() as state, state.write() as connection:
+    with open_state(new=False) as state, state.write() as connection:
         registered, kind = find_document(find_all(connection, None), document)
         known = select(DOCUMENT.c.key).where(DOCUMENT.c.type_id == kind.id, DOCUMENT.c.parked.is_not(None))
         if keys:
@@ -143,7 +143,7 @@ def discard(
     """
     from sync.evidence.parked import discard as discard_record
 
-    with open_state() as state, state.write() as connection:
+    with open_state(new=False) as state, state.write() as connection:
         find(connection, mapping)
         try:
             found = discard_record(connection, mapping, position, reason)

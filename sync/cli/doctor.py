@@ -72,10 +72,12 @@ def examine(wanted: Settings) -> Iterator[Checked]:
 
 def _state(wanted: Settings, registered: list[Registered]) -> str:
     from sync.cli.status import workers
-    from sync.state.database import State
+    from sync.state.database import State, is_there
     from sync.state.leases import members
     from sync.state.registry import applied, load
 
+    if not is_there(wanted.state_url):
+        return f"{wanted.state_url} (not there yet: `headrace apply` makes it); no mapping applied"
     state = State(wanted.state_url)
     try:
         with state.read() as connection:

@@ -58,7 +58,7 @@ def lint(
             mapping_files.print_findings(found)
     if json:
         terminal.print_json([finding.to_json() for finding in findings])
-    else:
+    elif findings or not unread:  # unread, a file that nothing is said against is not without fault
         terminal.line(mapping_files.summary(len(chosen), findings))
     if unread:
         raise typer.Exit(terminal.CANNOT_RUN)

@@ -75,7 +75,7 @@ def _collection(weaviate: Weaviate, name: str) -> str:
     try:
         from sync.cli.applied_mappings import find_all, find_document, open_state
 
-        with open_state() as state, state.read() as connection:
+        with open_state(new=False) as state, state.read() as connection:
             return find_document(find_all(connection, None), name)[1].alias
     except HeadraceError as exc:
         known = weaviate.collections()

@@ -82,7 +82,10 @@ def _find(files: list[str], name: str) -> tuple[Plan, DocumentPlan]:
     matching = [full for full in names if full == name or (not wanted and full.endswith(f".{short}"))]
     if not matching:
         known = names if wanted else {full.split(".", 1)[1] for full in names}
-        raise SettingsError(f"no document {name} in {', '.join(files)}{nearest(name, known)}")
+        raise SettingsError(
+            f"no document {name} in {', '.join(files)}{nearest(name, known)}",
+            advice=f"There are: {', '.join(sorted(known))}." if known else "No mapping there has a document.",
+        )
     if len(matching) > 1:
         raise SettingsError(f"several documents are called {name}: {', '.join(matching)}", advice="Name one in full.")
     of, _, chosen = matching[0].partition(".")

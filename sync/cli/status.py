@@ -13,7 +13,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sync.cli import terminal
-from sync.cli.applied_mappings import called, find_all, open_state
+from sync.cli.applied_mappings import called, find_all, open_state, there
+from sync.cli.environment import settings
 from sync.cli.mapping_files import counted
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def status(
         headrace status
         headrace status airline --json | jq '.[] | select(.parked > 0)'
     """
+    if not there():
+        _empty(json=json)
+        return
     with open_state() as state:
         if watch and terminal.out.is_terminal and not json:
             _watch(state, mapping)
@@ -57,6 +61,14 @@ def status(
             if not watch:
                 return
             time.sleep(EVERY)
+
+
+def _empty(*, json: bool) -> None:
+    """Looking makes no state where there is none."""
+    if json:
+        terminal.print_json([])
+    else:
+        terminal.show(_table(Seen(settings().state_url, [], [], [])))
 
 
 @dataclass(frozen=True)
@@ -120,6 +132,8 @@ def _table(seen: Seen, *, clock: bool = False) -> RenderableType:
     parts.append(terminal.table(columns, rows, right=["LAG", "OWED", "PARKED", "DOCUMENTS", "OBJECTS"]))
     for trouble in dict.fromkeys((each.mapping, each.trouble) for each in statuses if each.trouble):
         parts += [Text(), Text(f"{trouble[0]}: {trouble[1]}", "red")]
+    if any(each.state in ("late", "stale", "unknown") and not each.trouble for each in statuses):
+        parts += [Text(), Text("`headrace doctor` says which component does not answer", "dim")]
     if seen.unapplied:
         parts += [Text(), *_unapplied(seen.unapplied)]
     if parked:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sync.cli import terminal
-from sync.cli.applied_mappings import called, document_key, find, find_all, find_document, open_state
+from sync.cli.applied_mappings import NoSuch, called, document_key, find, find_all, find_document, open_state
 from sync.cli.mapping_files import counted
 from sync.errors import SettingsError
 
@@ -68,15 +68,18 @@ def wait(
         headrace wait airline --document booking 7 --timeout 2s
     """
     limit = _seconds(timeout)
-    with open_state() as state:
+    with open_state(new=False) as state:
         waited = list(_wait(state, mapping, document, limit))
+    if not waited:
+        raise NoSuch(
+            "no mapping is applied in this state: nothing vouches for what was committed",
+            advice="`headrace status` names the state; HEADRACE_STATE_URL must be that of `headrace run`.",
+        )
     if json:
         terminal.print_json([each.to_json() for each in waited])
     else:
         for each in waited:
             _print(each, timeout)
-        if not waited:
-            terminal.line("no mapping is applied: nothing to wait for")
     if not all(each.found.yes for each in waited):
         raise typer.Exit(terminal.FINDINGS)
 
@@ -87,7 +90,7 @@ def _seconds(text: str) -> float:
     try:
         return seconds(text)
     except ValueError as exc:
-        raise SettingsError(f"--timeout: {exc}") from exc
+        raise SettingsError(f"--timeout: {exc}", advice="Write it as 500ms, 30s or 5m.") from exc
 
 
 def _wait(state: State, mapping: str | None, document: tuple[str, str] | None, limit: float) -> list[Waited]:

@@ -8,11 +8,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from sync.errors import SettingsError, StateConflict, StateUnreachable
@@ -29,14 +30,25 @@ _CONFLICTS = frozenset({"40P01", "40001", "55P03"})
 _SERVER = {"connect_timeout": 5, "keepalives_idle": 4, "keepalives_interval": 2, "keepalives_count": 2}
 
 
+def is_there(url: str) -> bool:
+    """Whether there is a state to open: a server's is taken to be there. Raises SettingsError."""
+    made = _url(url)
+    file = made.database if made.get_backend_name() == "sqlite" else None
+    return file in (None, "", ":memory:") or Path(str(file)).exists()
+
+
+def _url(text: str) -> URL:
+    try:
+        return make_url(text)
+    except ArgumentError as exc:
+        raise SettingsError("HEADRACE_STATE_URL is not a database url") from exc
+
+
 class State:
     """The state database at ``url`` (SQLAlchemy's form). Raises SettingsError, StateUnreachable, StateOutdated."""
 
     def __init__(self, url: str) -> None:
-        try:
-            self.url = make_url(url)
-        except ArgumentError as exc:
-            raise SettingsError("HEADRACE_STATE_URL is not a database url") from exc
+        self.url = _url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.session = f"headrace-{uuid.uuid4().hex[:12]}"  # how a server calls this process's connections
         self.ahead = 0.0  # seconds by which the server's clock is ahead of ours, as far as known

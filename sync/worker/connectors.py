@@ -31,6 +31,7 @@ from sync.state.database import State
 from sync.state.registry import SOURCE, applied, load
 from sync.worker.beside import Beside
 from sync.worker.continuity import note_gap
+from sync.worker.waiting import Told
 
 log = logging.getLogger("headrace.worker")
 
@@ -75,6 +76,7 @@ class Connectors(Beside):
         self._state, self._settings, self._say, self._on_gap = state, settings, say, on_gap
         super().__init__("connectors", LOOK_EVERY, leads)
         self._seen: dict[int, Seen] = {}
+        self._told: dict[int, Told] = {}
         self._looked = 0.0
 
     def _look(self) -> None:
@@ -107,12 +109,17 @@ class Connectors(Beside):
             if source.offset_ != seen.applied:
                 seen.applied = source.offset_
                 seen.moved(now, source.offset_ + 1)
+                self._told_of(source).back(f"{source.mapping}.{source.name}: its log comes in again")
             elif now - seen.since >= FAILED_AFTER:
                 try:
                     self._consider(source, seen, now)
-                except HeadraceError:
+                except HeadraceError as exc:
                     seen.since = now  # something is away: silence counts from its return
+                    self._told_of(source).away(f"{source.mapping}.{source.name}: nothing comes in; {exc}")
                     raise
+
+    def _told_of(self, source: Any) -> Told:
+        return self._told.setdefault(source.id, Told(self._say))
 
     def _examine(self, source: Any) -> None:
         """Whether the log behind the connector is another one: it may go on as if nothing had happened."""

@@ -34,7 +34,7 @@ from sync.worker.lanes import Lanes
 from sync.worker.ownership import Ownership
 from sync.worker.schema import Schema
 from sync.worker.sources import APPLY_PATIENCE, Sources, end
-from sync.worker.waiting import wait_until
+from sync.worker.waiting import Told, wait_until
 from sync.write.stage import DOUBT_AFTER_LOSS, Stage
 from sync.write.weaviate import Weaviate
 
@@ -48,6 +48,7 @@ class Worker:
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         self.settings, self.say = settings, say
+        self._writing = Told(say)
         self._served: dict[str, str] = {}
         self._apps: dict[str, list[SourceApp]] = {}
         self.watched: tuple[Stage | Beside | Ownership, ...] = ()  # a failure of one ends the worker
@@ -164,6 +165,10 @@ class Worker:
 
     async def _look_around(self, stopping: asyncio.Event) -> None:
         await self._follow_mappings()
+        if (trouble := self.stage.trouble) is None:
+            self._writing.back("what is owed is being written again")
+        else:
+            self._writing.away(f"what is owed waits: {trouble}")
         if self.ownership:
             await self._follow_gaps()
         await self._revive(stopping)

@@ -1,4 +1,4 @@
-"""Before the worker serves: a component that is away is waited for, and named."""
+"""The worker and a component that is away: named once, waited for, and once more named when it is back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,23 @@ import asyncio
 from collections.abc import Callable
 
 from sync.errors import HeadraceError
+
+
+class Told:
+    """``say`` hears once of what is away, and once that it is back, however often either is found out."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self._away = say, False
+
+    def away(self, what: str) -> None:
+        if not self._away:
+            self._say(what)
+        self._away = True
+
+    def back(self, what: str) -> None:
+        if self._away:
+            self._say(what)
+        self._away = False
 
 
 async def wait_until(what: str, ready: Callable[[], bool], stopping: asyncio.Event, say: Callable[[str], None]) -> None:

@@ -40,7 +40,11 @@ _OWN: tuple[tuple[str, Type, str], ...] = (
     ("level", "text", "root for a document of rows, terminology for one that explains words"),
     ("content_hash", "text", "hash of content"),
     ("source_position", "text", "position in the source's log that this text reflects"),
-    ("source_committed_at", "date", "when the newest change in this text was committed"),
+    (
+        "source_committed_at",
+        "date",
+        "commit time of the source's newest change when this was built",
+    ),
     ("written_at", "date", "when Headrace wrote this object"),
     ("mapping_version", "text", "short hash of the mapping that this text was built by"),
 )

@@ -190,7 +190,6 @@ class DockerStack:
             "MARIADB",
             "MYSQL",
             "EMBEDDER",
-            "DASHBOARD",
         )
         base = free_block(len(names))
         ports = {f"{name}_PORT": base + offset for offset, name in enumerate(names)}

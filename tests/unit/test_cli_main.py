@@ -87,7 +87,7 @@ def test_an_unknown_command_is_met_with_the_nearest_one(headrace: Command) -> No
 
 
 def failing(headrace: Command, monkeypatch: pytest.MonkeyPatch, error: Exception) -> tuple[int, str]:
-    def fails() -> None:
+    def fails(**_: bool) -> None:
         raise error
 
     monkeypatch.setattr("sync.cli.status.open_state", fails)

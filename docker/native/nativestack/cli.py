@@ -134,7 +134,8 @@ def run_up(options: argparse.Namespace) -> None:
         layout = prepare(options, names)
         if options.die_with:
             watchdog.start(layout, options.die_with)
-        asleep = [name for name in layout.components if running(name, layout) is None]
+        wanted = names if options.only else layout.components
+        asleep = [name for name in wanted if running(name, layout) is None]
         if not asleep:
             say(f"stack '{layout.name}' is already up: stack status --name {layout.name}")
             return

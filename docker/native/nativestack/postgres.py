@@ -79,4 +79,4 @@ def programs() -> Path:
     for folder in reversed(candidates):
         if all((folder / program).exists() for program in ("initdb", "postgres", "pg_isready")):
             return folder
-    raise StackError("PostgreSQL is not installed", cure="apt-get install postgresql (14 or newer)")
+    raise StackError("PostgreSQL is not installed", cure="apt-get install postgresql (15 or newer)")
