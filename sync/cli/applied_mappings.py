@@ -27,26 +27,24 @@ class NoSuch(SettingsError):
     advice = "`headrace status` lists what is applied."
 
 
-def there() -> bool:
-    """Whether there is a state to look at. Raises SettingsError."""
-    from sync.state.database import is_there
+class NoState(NoSuch):
+    """There is nothing yet that could be looked into."""
 
-    return is_there(settings().state_url)
+    advice = "HEADRACE_STATE_URL must be that of `headrace run`. `headrace apply FILE` begins a state."
 
 
 @contextmanager
 def open_state(*, new: bool = True) -> Iterator[State]:
     """The state database, closed at the end; made where there is none, if it may be ``new``.
 
-    Raises StateUnreachable, SettingsError.
+    Raises NoState, StateUnreachable, SettingsError.
     """
-    from sync.state.database import State
+    from sync.state.database import State, is_there
 
     url = settings().state_url
-    if not new and not there():
-        raise NoSuch(
+    if not new and not is_there(url):
+        raise NoState(
             f"there is no state at {url}: no mapping was applied with it",
-            advice="HEADRACE_STATE_URL names the state of `headrace run`. `headrace apply FILE` begins one.",
         )
     state = State(url)
     try:

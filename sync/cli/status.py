@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from sync.cli import terminal
-from sync.cli.applied_mappings import called, find_all, open_state, there
+from sync.cli.applied_mappings import NoState, called, find_all, open_state
 from sync.cli.environment import settings
 from sync.cli.mapping_files import counted
 
@@ -45,30 +45,31 @@ def status(
         headrace status
         headrace status airline --json | jq '.[] | select(.parked > 0)'
     """
-    if not there():
-        _empty(json=json)
+    try:
+        with open_state(new=False) as state:
+            _show(state, mapping, json=json, watch=watch)
+    except NoState:
+        if mapping is not None:
+            raise
+        _print(Seen(settings().state_url, [], [], []), json=json)
+
+
+def _show(state: State, mapping: str | None, *, json: bool, watch: bool) -> None:
+    if watch and terminal.out.is_terminal and not json:
+        _watch(state, mapping)
         return
-    with open_state() as state:
-        if watch and terminal.out.is_terminal and not json:
-            _watch(state, mapping)
+    while True:
+        _print(_look(state, mapping), json=json)
+        if not watch:
             return
-        while True:
-            seen = _look(state, mapping)
-            if json:
-                terminal.print_json([_json(each, seen) for each in seen.statuses])
-            else:
-                terminal.show(_table(seen))
-            if not watch:
-                return
-            time.sleep(EVERY)
+        time.sleep(EVERY)
 
 
-def _empty(*, json: bool) -> None:
-    """Looking makes no state where there is none."""
+def _print(seen: Seen, *, json: bool) -> None:
     if json:
-        terminal.print_json([])
+        terminal.print_json([_json(each, seen) for each in seen.statuses])
     else:
-        terminal.show(_table(Seen(settings().state_url, [], [], [])))
+        terminal.show(_table(seen))
 
 
 @dataclass(frozen=True)

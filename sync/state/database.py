@@ -31,10 +31,12 @@ _SERVER = {"connect_timeout": 5, "keepalives_idle": 4, "keepalives_interval": 2,
 
 
 def is_there(url: str) -> bool:
-    """Whether there is a state to open: a server's is taken to be there. Raises SettingsError."""
+    """Whether there is a state to open, or opening it would fail: a server's is taken to be. Raises SettingsError."""
     made = _url(url)
-    file = made.database if made.get_backend_name() == "sqlite" else None
-    return file in (None, "", ":memory:") or Path(str(file)).exists()
+    if made.get_backend_name() != "sqlite" or made.database in (None, "", ":memory:"):
+        return True
+    file = Path(str(made.database))
+    return file.exists() or not file.parent.is_dir()
 
 
 def _url(text: str) -> URL:

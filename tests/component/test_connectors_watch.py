@@ -30,6 +30,7 @@ class Fakes:
         self.marks: list[str | None] = []
         self.restarts: list[str] = []
         self.gaps: list[tuple[str, str, str]] = []
+        self.said: list[str] = []
         monkeypatch.setattr(connectors, "Topics", lambda _: SimpleNamespace(end=self._end))
         monkeypatch.setattr(connectors, "Connect", lambda *_, **__: self)
         database = SimpleNamespace(emit=self._emit, lost=lambda _: self.lost, replaced=self._replaced)
@@ -72,7 +73,7 @@ def watch(fakes: Fakes, world: World) -> Connectors:
     world.log.snapshot(first_rows())
     world.settle()
     fakes.end = len(world.log.records)  # nothing is there that was not applied
-    return Connectors(world.state, Settings(), lambda _: None, lambda *gap: fakes.gaps.append(gap))
+    return Connectors(world.state, Settings(), fakes.said.append, lambda *gap: fakes.gaps.append(gap))
 
 
 def test_one_that_says_running_and_sends_nothing_is_a_gap(watch: Connectors, fakes: Fakes) -> None:
@@ -115,6 +116,24 @@ def test_silence_means_nothing_while_kafka_is_away(watch: Connectors, fakes: Fak
     fakes.kafka = True
     watch.look(101)
     assert fakes.restarts == []
+
+
+def test_what_is_away_is_said_once_and_that_the_log_comes_in_again(
+    watch: Connectors, fakes: Fakes, world: World
+) -> None:
+    watch.look(0)
+    fakes.kafka = False
+    for now in (100, 110, 120):
+        with pytest.raises(KafkaUnreachable):
+            watch.look(now)
+    assert fakes.said == ["airline.airline: nothing comes in; away"]
+    fakes.kafka = True
+    watch.look(121)
+    assert len(fakes.said) == 1  # that Kafka answers does not say that changes come
+    world.log.change("bookings", "u", first_rows()["bookings"][0])
+    world.settle()
+    watch.look(122)
+    assert fakes.said[1:] == ["airline.airline: its log comes in again"]
 
 
 def test_silence_means_nothing_while_the_database_is_away(watch: Connectors, fakes: Fakes) -> None:

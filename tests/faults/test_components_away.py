@@ -27,8 +27,22 @@ def test_connect_that_is_down_holds_changes_up_and_loses_none(pipeline: Pipeline
     pipeline.stack.stop("connect")
     pipeline.sql("update bookings set total_amt = total_amt + 5 where booking_id <= 10")
     pipeline.workers[-1].stop()
-    pipeline.start_worker()
+    worker = pipeline.start_worker()
     wait_until("the silence to show", lambda: pipeline.statuses()["booking"].state == "unknown", 30, every=0.3)
+    wait_until("the worker to say what is away", lambda: "nothing comes in; Kafka Connect" in worker.text(), 30)
     pipeline.stack.start("connect")
     pipeline.wait(CAUGHT_UP)
+    pipeline.assert_equal()
+    wait_until("the worker to say that it is back", lambda: "its log comes in again" in worker.text(), 30)
+
+
+def test_weaviate_that_goes_away_is_named_once_and_once_more_when_it_is_back(pipeline: Pipeline) -> None:
+    worker = pipeline.workers[-1]
+    pipeline.stack.stop("weaviate")
+    pipeline.sql("update bookings set total_amt = total_amt + 5 where booking_id <= 10")
+    wait_until("the worker to say what is away", lambda: "what is owed waits: " in worker.text(), 30)
+    pipeline.stack.start("weaviate")
+    pipeline.wait(CAUGHT_UP)
+    wait_until("the worker to say that it goes on", lambda: "is being written again" in worker.text(), 30)
+    assert worker.text().count("what is owed waits: ") == 1
     pipeline.assert_equal()

@@ -68,10 +68,12 @@ def test_whatever_is_killed_or_frozen_everything_converges_and_no_reader_sees_a_
     print(
         f"{pipeline.kind}, seed {seed}: {chaos.kills} kills, {chaos.freezes} freezes, {traffic.commits} commits of"
         f" {traffic.changes} rows; {onlooker.looks} looks, {onlooker.pairs} pairs, {len(onlooker.holes)} holes,"
-        f" {len(onlooker.halves)} halves, {onlooker.gaps} gaps of Weaviate's own, {len(onlooker.unindexed)} found by id"
+        f" {len(onlooker.halves)} halves, {len(onlooker.older)} older,"
+        f" {onlooker.gaps} gaps of Weaviate's own, {len(onlooker.unindexed)} found by id"
         f" alone after its kills {onlooker.unindexed}; equal after {settled:.0f} s"
     )
     assert traffic.commits > 0
     assert onlooker.pairs > 0
     assert not onlooker.holes, "\n".join([*onlooker.holes[:20], *chaos.done])
     assert not onlooker.halves, "\n".join([*onlooker.halves[:5], *chaos.done])
+    assert not onlooker.older, "\n".join([*onlooker.older[:20], *chaos.done])

@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 import time
 
+from tests.support.onlooker import Onlooker
 from tests.support.pipeline import Pipeline, wait_until
 from tests.support.traffic import Traffic
 
 SEED = 20261121
+KEPT = 20
+CAUGHT_UP = 15.0  # seconds after a component's return, as promised
 
 
 def settled_equal(pipeline: Pipeline, timeout: float = 60.0) -> None:
@@ -39,15 +42,36 @@ def test_weaviate_stopped_and_started_under_load_is_caught_up(pipeline: Pipeline
     wait_until("commits while Weaviate is away", lambda: traffic.commits > before + 100)
     traffic.stop()
     pipeline.stack.start("weaviate")
-    settled_equal(pipeline, 15)  # seconds after its return, as promised
+    settled_equal(pipeline, CAUGHT_UP)
 
 
 def test_connect_killed_sends_again_and_nobody_sees_an_older_text(pipeline: Pipeline) -> None:
-    traffic = Traffic(pipeline.url, SEED + 3, rate=60).start()
-    wait_until("some commits", lambda: traffic.commits > 50)
-    pipeline.stack.kill("connect")
+    """It stores how far it is every 5 s: what it sent since comes again, behind what readers have seen."""
+    traffic = Traffic(pipeline.url, SEED + 3, rate=60, kept=KEPT)
+    traffic.pair_all()
+    pipeline.wait()
+    onlooker = Onlooker(pipeline, KEPT).start()
+    traffic.start()
+    try:
+        wait_until("some commits", lambda: traffic.commits > 200)
+        pipeline.stack.kill("connect")
+        before, looks = traffic.commits, onlooker.looks
+        wait_until("commits while Connect is away", lambda: traffic.commits > before + 50)
+        pipeline.stack.start("connect")
+        traffic.stop()
+        settled_equal(pipeline, CAUGHT_UP)
+    finally:
+        onlooker.stop()
+    assert onlooker.looks > looks
+    assert not onlooker.older, "\n".join(onlooker.older[:20])
+
+
+def test_kafka_stopped_and_started_under_load_is_caught_up(pipeline: Pipeline) -> None:
+    traffic = Traffic(pipeline.url, SEED + 4, rate=60).start()
+    wait_until("some commits", lambda: traffic.commits > 20)
+    pipeline.stack.stop("kafka")
     before = traffic.commits
-    wait_until("commits while Connect is away", lambda: traffic.commits > before + 50)
-    pipeline.stack.start("connect")
+    wait_until("commits while Kafka is away", lambda: traffic.commits > before + 50)
     traffic.stop()
-    settled_equal(pipeline, 120)
+    pipeline.stack.start("kafka")
+    settled_equal(pipeline, CAUGHT_UP)

@@ -25,8 +25,9 @@ BAGS = re.compile(r"checked baggage ([\d.]+) kg")
 class Onlooker(Background):
     """Looks at the bookings 1..``kept``, one after the other, until stopped.
 
-    ``holes`` and ``halves`` say what was wrong: a document that was absent though Weaviate answered, and one with half
-    a transaction in it; ``pairs`` counts the texts that could have shown one. ``gaps`` counts searches by filter or
+    ``holes``, ``halves`` and ``older`` say what was wrong: a document that was absent though Weaviate answered, one
+    with half a transaction in it (``pairs`` counts the texts that could have shown one), and one that fell back behind
+    what had been read of it before. ``gaps`` counts searches by filter or
     keyword that missed a document which the next one found: Weaviate's own, while it gives a rewritten object another
     number. `make bench ARGS="--only gaps"` measures them without us. ``unindexed`` says which documents were found by
     id alone for a while after Weaviate was killed, which ``killed`` tells: it may keep an object without its entries in
@@ -40,6 +41,8 @@ class Onlooker(Background):
         self.looks = self.pairs = self.refused = self.gaps = 0
         self.holes: list[str] = []
         self.halves: list[str] = []
+        self.older: list[str] = []
+        self._newest: dict[str, int] = {}
         self.unindexed: list[str] = []
         self._began = time.monotonic()
         self._http = httpx.Client(timeout=10)
@@ -86,7 +89,18 @@ class Onlooker(Background):
                 if text is not None and not whole(text):
                     self.halves.append(text)
                 self.pairs += text is not None and BAGS.search(text) is not None
+            self._compare(key, found["id"])
             self.looks += 1
+
+    def _compare(self, key: str, text: str | None) -> None:
+        """The price of a kept booking never falls, so a lower one is an older text."""
+        price = PRICE.search(text or "")
+        if price is None:
+            return
+        number, newest = int(price[1].replace(",", "")), self._newest.get(key, 0)
+        if number < newest:
+            self.older.append(f"{time.monotonic() - self._began:.1f} s: booking {key} shows {number} after {newest}")
+        self._newest[key] = number
 
     def _is_mended(self, key: str, ways: list[Callable[[], str | None]], back: float) -> bool:
         """Whether all of these ways find it again within ``MENDED_WITHIN`` of Weaviate's return."""

@@ -15,7 +15,7 @@ class Traffic(Background):
 
     ``commits`` counts transactions, ``changes`` rows. A database that is away is tried again until ``stop``.
     Bookings up to ``kept`` stay, and of each the price and its tickets' baggage are one number, always changed in one
-    transaction: no reader may miss such a booking, or find two numbers in it.
+    transaction, and never falls: no reader may miss such a booking, find two numbers in it, or an older one.
     """
 
     def __init__(self, url: str, seed: int, *, rate: float = 100.0, truncates: bool = False, kept: int = 0) -> None:
@@ -24,6 +24,7 @@ class Traffic(Background):
         self.chance = random.Random(seed)
         self.commits = self.changes = 0
         self._last_number = 1_000_000
+        self._pairs_made = 1000  # above those of `pair_all`
 
     def _go_on(self) -> None:
         while not self._stopped.is_set():
@@ -84,7 +85,8 @@ class Traffic(Background):
 
     def _pair(self, connection: Session, more: int = 0) -> int:
         """Price and baggage of a kept booking, in two statements of one transaction."""
-        first, number = self.chance.randrange(1, self.kept + 1), self.chance.randrange(1, 900)
+        self._pairs_made += 1
+        first, number = self.chance.randrange(1, self.kept + 1), self._pairs_made
         some = [first, min(first + more, self.kept)]
         rows = connection.execute(
             "update bookings set total_amt = %s where booking_id between %s and %s", [100 * number, *some]

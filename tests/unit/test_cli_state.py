@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from connectors.change import Broken
+from sync.state.database import State
 from sync.state.owed import Priority, Raise
 from sync.state.raises import Raises
 from sync.state.registry import DEAD_LETTER, DOCUMENT, LEDGER, MARKER, SOURCE, TERMS, next_sequence
@@ -74,6 +75,35 @@ def test_status_of_nothing_says_what_to_do(headrace: Command) -> None:
     assert ran.code == 0
     assert "state.db; `headrace apply FILE`" in ran.out
     assert headrace("status", "--json").json == []
+
+
+@pytest.mark.parametrize("command", ["status", "wait", "doctor", "deadletters list", "backfill airline"])
+def test_looking_makes_no_state_where_there_is_none(headrace: Command, tmp_path: Path, command: str) -> None:
+    headrace(*command.split())
+    assert list(tmp_path.glob("state.db*")) == []
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["no state", "an empty one"])
+def test_wait_vouches_for_nothing_where_nothing_is_applied(headrace: Command, tmp_path: Path, made: bool) -> None:
+    if made:
+        State(f"sqlite:///{tmp_path}/state.db").close()
+    for options in ([], ["--json"]):
+        ran = headrace("wait", *options)
+        assert (ran.code, ran.out) == (2, "")
+        assert "no mapping" in ran.err
+        assert "HEADRACE_STATE_URL" in ran.err
+
+
+def test_wait_says_how_a_time_is_written(headrace: Command, airline: World) -> None:
+    ran = headrace("wait", "--timeout", "5parsecs")
+    assert ran.code == 2
+    assert "500ms, 30s or 5m" in ran.err
+
+
+def test_status_that_is_not_fresh_names_the_command_that_says_why(headrace: Command, airline: World) -> None:
+    assert "doctor" not in headrace("status").out
+    heard(airline, heard_at=time.time() - 60)
+    assert "`headrace doctor` says which component" in headrace("status").out
 
 
 def test_status_is_unknown_when_nothing_was_heard_and_the_exit_code_is_still_good(
