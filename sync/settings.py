@@ -17,6 +17,9 @@ class Settings(BaseSettings):
     connect_url: str = Field("http://127.0.0.1:8083", description="Kafka Connect's REST API")
     weaviate_url: str = Field("http://127.0.0.1:8080", description="Weaviate's HTTP address")
     weaviate_grpc_port: int = Field(50051, description="Weaviate's gRPC port, on the same host")
+    weaviate_grpc_url: str = Field(
+        "", description="Weaviate's gRPC address where it is on another host: https://grpc.example:443"
+    )
     weaviate_api_key: SecretStr | None = Field(None, description="Weaviate's API key, where it asks for one")
     state_url: str = Field(
         "sqlite:///headrace-state.db", description="the state database: SQLite (one worker) or PostgreSQL"

@@ -114,6 +114,7 @@ def _connect(wanted: Settings) -> str:
 
 def _weaviate(wanted: Settings) -> str:
     from sync.errors import WeaviateUnreachable
+    from sync.write.addresses import addresses
     from sync.write.weaviate import Weaviate  # first: it silences its client's import
     from sync.write.outcome import asking  # isort: skip
 
@@ -121,9 +122,10 @@ def _weaviate(wanted: Settings) -> str:
         with asking("read Weaviate's meta information"):
             meta = weaviate.client.get_meta()
         if not weaviate.ready():
+            where = "{grpc_host}:{grpc_port}".format(**addresses(wanted))
             raise WeaviateUnreachable(
-                f"{wanted.weaviate_url} answers, and its gRPC port {wanted.weaviate_grpc_port} does not take requests",
-                advice="Check HEADRACE_WEAVIATE_GRPC_PORT.",
+                f"{wanted.weaviate_url} answers, and its gRPC at {where} does not take requests",
+                advice="Check HEADRACE_WEAVIATE_GRPC_PORT, or HEADRACE_WEAVIATE_GRPC_URL where it is on another host.",
             )
     module = {"local": "text2vec-transformers"}.get(wanted.embedder, f"text2vec-{wanted.embedder}")
     if module not in (meta.get("modules") or {}):

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, cast
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import grpc
@@ -16,6 +15,7 @@ import numpy as np
 
 from sync.errors import HeadraceError, SettingsError, WeaviateRefused
 from sync.settings import Settings
+from sync.write.addresses import addresses
 from sync.write.wire import LARGEST_MESSAGE, VECTOR, StoredObject, Unsendable, encode, redacted, requests  # silences it
 
 from weaviate import WeaviateClient, connect_to_custom  # isort: skip
@@ -84,25 +84,19 @@ class Weaviate:
         return self._client
 
     def _connect(self) -> WeaviateClient:
-        address = urlsplit(self._settings.weaviate_url)
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise SettingsError("HEADRACE_WEAVIATE_URL is no http:// or https:// address")
-        secure = address.scheme == "https"
+        where = addresses(self._settings)
         key = self._settings.weaviate_api_key
         # A private certificate authority is named as for every other program on the machine.
-        authority = os.environ.get("SSL_CERT_FILE") if secure else None
-        credentials = grpc.ssl_channel_credentials(Path(authority).read_bytes()) if authority else None
+        authority = os.environ.get("SSL_CERT_FILE") if where["grpc_secure"] or where["http_secure"] else None
+        credentials = (
+            grpc.ssl_channel_credentials(Path(authority).read_bytes()) if authority and where["grpc_secure"] else None
+        )
         wait = self._settings.request_timeout
         embedder_key = self._settings.embedder_api_key
         header = EMBEDDER_KEY.get(self._settings.embedder)
         with asking("connect to Weaviate"):
             client = connect_to_custom(
-                http_host=address.hostname,
-                http_port=address.port or (443 if secure else 80),
-                http_secure=secure,
-                grpc_host=address.hostname,
-                grpc_port=self._settings.weaviate_grpc_port,
-                grpc_secure=secure,
+                **where,
                 headers={header: embedder_key.get_secret_value()} if header and embedder_key else None,
                 auth_credentials=Auth.api_key(key.get_secret_value()) if key else None,
                 additional_config=AdditionalConfig(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
+from typing import Any
 from uuid import UUID, uuid5
 
 import grpc
@@ -16,8 +17,9 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from sync.errors import OutcomeUnknown, WeaviateRefused, WeaviateUnreachable
+from sync.errors import OutcomeUnknown, SettingsError, WeaviateRefused, WeaviateUnreachable
 from sync.settings import Settings
+from sync.write.addresses import addresses
 from sync.write.weaviate import IDS_AT_ONCE, StoredObject, Weaviate
 from sync.write.wire import BYTES_AT_ONCE, OBJECTS_AT_ONCE
 from tests.support.fake_weaviate import (
@@ -314,6 +316,39 @@ def test_an_https_address_encrypts_both_ways_in_and_checks_the_authority(
         with Weaviate(secure) as store:
             assert store.put("Booking", [one(1)]) == {}
     fake.stop()
+
+
+def test_grpc_may_have_an_address_of_its_own(fake: FakeWeaviate) -> None:
+    with http_server(META) as (port, _):
+        elsewhere = Settings(
+            weaviate_url=f"http://localhost:{port}",
+            weaviate_grpc_port=1,
+            weaviate_grpc_url=f"http://127.0.0.1:{fake.port}",
+        )
+        with Weaviate(elsewhere) as store:
+            assert store.put("Booking", [one(1)]) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "host", "port", "secure"),
+    [
+        ({}, "db.example", 50051, True),
+        ({"weaviate_grpc_port": 443}, "db.example", 443, True),
+        ({"weaviate_grpc_url": "https://grpc-db.example"}, "grpc-db.example", 443, True),
+        ({"weaviate_grpc_url": "http://10.0.0.7:50052"}, "10.0.0.7", 50052, False),
+    ],
+)
+def test_where_grpc_is_found(given: dict[str, Any], host: str, port: int, secure: bool) -> None:
+    found = addresses(Settings(weaviate_url="https://db.example", **given))
+    assert (found["http_host"], found["http_port"], found["http_secure"]) == ("db.example", 443, True)
+    assert (found["grpc_host"], found["grpc_port"], found["grpc_secure"]) == (host, port, secure)
+
+
+@pytest.mark.parametrize("text", ["grpc.example:443", "ftp://x", "https://", "https://x:port"])
+def test_an_address_that_is_none_is_named(text: str) -> None:
+    with pytest.raises(SettingsError, match="HEADRACE_WEAVIATE_GRPC_URL") as caught:
+        addresses(Settings(weaviate_grpc_url=text))
+    assert "https://host:443" in caught.value.advice
 
 
 def test_a_weaviate_too_old_for_the_client_is_refused_with_the_version_needed(fake: FakeWeaviate) -> None:
