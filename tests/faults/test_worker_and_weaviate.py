@@ -10,7 +10,7 @@ from tests.support.pipeline import Pipeline, wait_until
 from tests.support.traffic import Traffic
 
 SEED = 20261121
-KEPT = 20
+KEPT = 20  # bookings that stay, whichever of these tests runs first on their airline
 CAUGHT_UP = 15.0  # seconds after a component's return, as promised
 
 
@@ -22,7 +22,7 @@ def settled_equal(pipeline: Pipeline, timeout: float = 60.0) -> None:
 
 def test_the_worker_killed_at_ten_random_moments_under_load_loses_nothing(pipeline: Pipeline) -> None:
     chance = random.Random(SEED)
-    traffic = Traffic(pipeline.url, SEED, rate=120).start()
+    traffic = Traffic(pipeline.url, SEED, rate=120, kept=KEPT).start()
     for _ in range(10):
         running = time.monotonic() + chance.uniform(0.3, 3.0)
         wait_until("the random moment", lambda end=running: time.monotonic() > end, 10)  # type: ignore[misc]
@@ -34,7 +34,7 @@ def test_the_worker_killed_at_ten_random_moments_under_load_loses_nothing(pipeli
 
 
 def test_weaviate_stopped_and_started_under_load_is_caught_up(pipeline: Pipeline) -> None:
-    traffic = Traffic(pipeline.url, SEED + 1, rate=60).start()
+    traffic = Traffic(pipeline.url, SEED + 1, rate=60, kept=KEPT).start()
     wait_until("some commits", lambda: traffic.commits > 20)
     pipeline.stack.kill("weaviate")
     wait_until("documents that are owed", lambda: any(one.owed for one in pipeline.statuses().values()))
@@ -67,7 +67,7 @@ def test_connect_killed_sends_again_and_nobody_sees_an_older_text(pipeline: Pipe
 
 
 def test_kafka_stopped_and_started_under_load_is_caught_up(pipeline: Pipeline) -> None:
-    traffic = Traffic(pipeline.url, SEED + 4, rate=60).start()
+    traffic = Traffic(pipeline.url, SEED + 4, rate=60, kept=KEPT).start()
     wait_until("some commits", lambda: traffic.commits > 20)
     pipeline.stack.stop("kafka")
     before = traffic.commits
