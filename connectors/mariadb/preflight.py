@@ -12,6 +12,7 @@ from connectors.captured import CapturedTable
 from connectors.mariadb.address import Address
 from connectors.mariadb.grants import Grants, check_grants
 from connectors.mariadb.preflight_table import check_table
+from connectors.mariadb.server import log_status, replicas
 from connectors.mariadb.tables import read_tables
 from connectors.problem import Problem
 
@@ -33,6 +34,7 @@ def preflight(
     ``registered``: our connector exists already, so that ``server_id`` is in use with good reason.
     Raises SourceUnreachable, and SourceRefused for a wrong password or a missing database.
     """
+    mariadb = connector == "mariadb"
     nameless = [table for table in tables if not table.schema]
     named = [table for table in tables if table.schema]
     with address.connect() as cursor:
@@ -40,13 +42,13 @@ def preflight(
         cursor.execute("show grants")
         grants = Grants(str(value) for row in cursor.fetchall() for value in row.values())
         found = [
-            *check_server(variables, mariadb=connector == "mariadb"),
+            *check_server(variables, mariadb=mariadb),
             *check_grants(grants, address, named, signal_table),
-            *_replicas(cursor, server_id, registered),
-            *_logged(cursor, {table.schema for table in named}),
+            *_replicas(cursor, server_id, registered, mariadb),
+            *_logged(cursor, {table.schema for table in named}, mariadb),
             *(_nameless(address, table) for table in nameless),
         ]
-        there = read_tables(cursor, address.database, [table.name for table in named], mariadb=connector == "mariadb")
+        there = read_tables(cursor, address.database, [table.name for table in named], mariadb=mariadb)
         for table in named:
             if table.name in there:
                 found += check_table(table, there[table.name], named, zero_dates=_zero_dates(variables))
@@ -105,12 +107,14 @@ def _zero_dates(variables: Variables) -> bool:
     return "NO_ZERO_DATE" not in variables.get("sql_mode", "").upper()
 
 
-def _replicas(cursor: DictCursor, server_id: int, registered: bool) -> Iterator[Problem]:
+def _replicas(cursor: DictCursor, server_id: int, registered: bool, mariadb: bool) -> Iterator[Problem]:
     try:
-        cursor.execute("show slave hosts")
+        connected = replicas(cursor, mariadb=mariadb)
     except pymysql.err.MySQLError:
-        return  # it says so only to some users, and MySQL 8.4 calls it otherwise; a clash shows as a failing task
-    if not registered and any(int(row["Server_id"]) == server_id for row in cursor.fetchall()):
+        return  # it says so only to some users; a clash shows as a failing task
+    # MariaDB writes Server_id, MySQL Server_Id.
+    known = {str(value) for row in connected for name, value in row.items() if name.lower() == "server_id"}
+    if not registered and str(server_id) in known:
         yield Problem(
             "M233",
             "error",
@@ -119,12 +123,11 @@ def _replicas(cursor: DictCursor, server_id: int, registered: bool) -> Iterator[
         )
 
 
-def _logged(cursor: DictCursor, schemas: Collection[str]) -> Iterator[Problem]:
+def _logged(cursor: DictCursor, schemas: Collection[str], mariadb: bool) -> Iterator[Problem]:
     try:
-        cursor.execute("show master status")
+        row = log_status(cursor, mariadb=mariadb) or {}
     except pymysql.err.MySQLError:
-        return  # a missing right is named elsewhere; MySQL 8.4 calls it otherwise
-    row = cursor.fetchone() or {}
+        return  # a missing right is named elsewhere
     only = [each for each in str(row.get("Binlog_Do_DB") or "").split(",") if each]
     never = [each for each in str(row.get("Binlog_Ignore_DB") or "").split(",") if each]
     for schema in sorted(schemas):

@@ -1,4 +1,4 @@
-"""MariaDB's binary log no longer continues where it was read to: everything is read again by itself."""
+"""MariaDB's or MySQL's binary log no longer continues where it was read to: everything is read again by itself."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.faults.test_gaps import change_unseen, epoch, mended
 from tests.stack.conftest import airline
 from tests.support.pipeline import Pipeline, wait_until
 from tests.support.pipeline_mariadb import MariaDBPipeline
+from tests.support.pipeline_mysql import ON_MYSQL
 
 if TYPE_CHECKING:
     from tests.support.stack import Stack
@@ -24,9 +25,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.suite  # for its length
 
 
-@pytest.fixture
-def pipeline(stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
-    yield from airline(MariaDBPipeline(stack, tmp_path), "reset master")  # numbers are small then
+# How each says it: begin the log anew, its last transactions, where it ends.
+RESET = {"mariadb": "reset master", "mysql": "reset binary logs and gtids"}
+LAST = {"mariadb": "gtid_binlog_pos", "mysql": "gtid_executed"}
+END = {"mariadb": "show master status", "mysql": "show binary log status"}
+
+
+@pytest.fixture(params=[MariaDBPipeline, ON_MYSQL], ids=lambda each: each.kind)
+def pipeline(request: pytest.FixtureRequest, stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
+    yield from airline(request.param(stack, tmp_path), RESET[request.param.kind])  # numbers are small then
 
 
 def test_a_log_that_was_purged_or_began_anew_is_read_again(pipeline: Pipeline) -> None:
@@ -44,8 +51,8 @@ def test_a_log_that_was_purged_or_began_anew_is_read_again(pipeline: Pipeline) -
     with Connect(pipeline.env["HEADRACE_CONNECT_URL"]) as connect:
         connect.stop(connector)
         change_unseen(pipeline)
-        (position,) = pipeline.query("select @@global.gtid_binlog_pos")[0]
-        pipeline.sql("reset master")
+        (position,) = pipeline.query(f"select @@global.{LAST[pipeline.kind]}")[0]
+        pipeline.sql(RESET[pipeline.kind])
         # The log that began anew has soon more transactions than the old one had, numbered alike.
         more = int(position.rpartition("-")[2]) + 50
         pipeline.sql("; ".join(f"update flights set gate = {number} where flight_id = 1" for number in range(more)))
@@ -55,7 +62,7 @@ def test_a_log_that_was_purged_or_began_anew_is_read_again(pipeline: Pipeline) -
 
 def purge(pipeline: Pipeline) -> None:
     """The connector's server thread may hold the file for a moment after it has gone."""
-    newest = pipeline.query("show master status")[0][0]
+    newest = pipeline.query(END[pipeline.kind])[0][0]
 
     def purged() -> bool:
         pipeline.sql(f"purge binary logs to '{newest}'")

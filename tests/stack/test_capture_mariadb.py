@@ -1,4 +1,4 @@
-"""Capture on the real MariaDB, Debezium and Kafka: what is committed comes out as it is, in order, and nothing else."""
+"""Capture on the real MariaDB and MySQL: what is committed comes out as it is, in order, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from connectors.change import Broken, Change, Message, Record, SchemaChange, SnapshotNotice, TransactionEnd, Truncate
 from connectors.connect import Connect
 from connectors.mariadb.database import MariaDB
+from connectors.mysql.database import MySQL
 from connectors.names import Names, names
 from connectors.registration import preflight, register, resnapshot, unregister
 from connectors.topics import Topics
@@ -25,6 +26,7 @@ from sync.mapping.lock import Lock
 from sync.mapping.model import Mapping
 from sync.mapping.tables import table_plans
 from sync.settings import Settings
+from tests.support.pipeline_mariadb import server_url
 from tests.support.records import Log
 from tests.support.stack import Stack
 
@@ -32,7 +34,7 @@ NUMBERS = itertools.count()
 LARGEST = 2_000_000
 SQL = (
     "create table box (id int primary key, name varchar(40), secret varchar(40))",
-    "create table item (id int, line int, box int, words longtext default 'none', primary key (id, line),"
+    "create table item (id int, line int, box int, words longtext default ('none'), primary key (id, line),"
     " foreign key (box) references box (id) on delete cascade)",
     "create table moment (id bigint unsigned primary key, flag tinyint(1), one bit, bits bit(10),"
     " state enum('on','it''s'), tags set('a','b'), price decimal(10,3), small float, large double, at datetime(3),"
@@ -68,15 +70,11 @@ class Source:
     mapping: Mapping
     settings: Settings
     cursor: pymysql.cursors.Cursor
-    url: str
+    database: MariaDB
 
     @property
     def names(self) -> Names:
         return names(self.mapping, self.mapping.name)
-
-    @property
-    def database(self) -> MariaDB:
-        return MariaDB(self.url)
 
     def run(self, *statements: str) -> None:
         for statement in statements:
@@ -113,30 +111,30 @@ class Source:
 NOTHING = {"connector": False, "marker table": False, "signal table": False, "topics": []}
 
 
-@pytest.fixture
-def source(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
-    if "MARIADB_URL" not in stack.env:
-        stack.start("mariadb")
+@pytest.fixture(params=[MariaDB, pytest.param(MySQL, marks=pytest.mark.mysql)], ids=lambda each: each.connector)
+def source(request: pytest.FixtureRequest, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
+    kind: type[MariaDB] = request.param
+    server = server_url(stack, kind.connector)
     for name, value in stack.env.items():
         monkeypatch.setenv(name, value)
-    name = f"capture_maria_{os.getpid()}_{next(NUMBERS)}"
-    url = f"{stack.env['MARIADB_URL'].rsplit('/', 1)[0]}/{name}"
+    name = f"capture_{kind.connector}_{os.getpid()}_{next(NUMBERS)}"
+    url = f"{server.rsplit('/', 1)[0]}/{name}"
     monkeypatch.setenv("CAPTURE_URL", url)
     mapping = Mapping.model_validate(
         {
             "version": 1,
             "name": name,
-            "source": {"connector": "mariadb", "url": "${CAPTURE_URL}", "schema": name},
+            "source": {"connector": kind.connector, "url": "${CAPTURE_URL}", "schema": name},
             "tables": TABLES,
             "documents": {"d": {"root": "box"}},
         }
     )
-    address = MariaDB(url).address
+    address = kind(url).address
     connection = pymysql.connect(
         host=address.host, port=address.port, user=address.user, password=address.password, autocommit=True
     )
     with connection, connection.cursor() as cursor:
-        made = Source(mapping, Settings(_env_file=None), cursor, url)
+        made = Source(mapping, Settings(_env_file=None), cursor, kind(url))
         # Another zone than UTC: what is a moment must not move, what is a wall clock must not either.
         made.run(f"create database {name} character set utf8mb4", f"use {name}", "set time_zone = '+05:30'", *SQL)
         yield made
@@ -222,7 +220,8 @@ def test_nothing_that_is_not_listed_reaches_kafka(source: Source) -> None:
     source.register()
     with source.log() as log:
         log.until(completed)
-        source.run("insert into other values (2, 'S3CRET3')", "update box set secret = 'S3CRET4'", *UNLISTED)
+        source.run("insert into other values (2, 'S3CRET3')", "update box set secret = 'S3CRET4'")
+        source.run(*UNLISTED, *SECRETS[source.database.connector])
         source.run("alter table box add column later int default 3", "drop user headrace_passing")
         ddl = [record.statement for record in source.committed(log) if isinstance(record, SchemaChange)]
         everything = b"".join((key or b"") + (value or b"") for key, value in log.raw)
@@ -237,9 +236,7 @@ def test_nothing_that_is_not_listed_reaches_kafka(source: Source) -> None:
 
 UNLISTED = (
     "create user if not exists headrace_passing identified by 'hunter1'",
-    "set password for headrace_passing = password('hunter2')",
     "alter user headrace_passing identified by 'hunter3'",
-    "grant select on *.* to headrace_passing identified by 'hunter4'",
     "create event hunter5 on schedule every 1 day do select 1",
     "drop event hunter5",
     "create procedure hunter6() select 1",
@@ -250,6 +247,20 @@ UNLISTED = (
     "truncate table hunter10",
     "drop table hunter10",
 )
+SECRETS = {
+    "mariadb": (
+        "set password for headrace_passing = password('hunter2')",
+        "grant select on *.* to headrace_passing identified by 'hunter4'",
+    ),
+    "mysql": (
+        "set password for headrace_passing = 'hunter2'",
+        "create role hunter4",
+        "grant hunter4 to headrace_passing",
+        "drop role hunter4",
+        "create table hunter11 (id int primary key, places vector(3) comment 'hunter')",
+        "drop table hunter11",
+    ),
+}
 
 
 def test_an_idle_source_still_beats_with_a_position(source: Source) -> None:
