@@ -51,7 +51,9 @@ def preflight(
         there = read_tables(cursor, address.database, [table.name for table in named], mariadb=mariadb)
         for table in named:
             if table.name in there:
-                found += check_table(table, there[table.name], named, zero_dates=_zero_dates(variables))
+                found += check_table(
+                    table, there[table.name], named, zero_dates=_zero_dates(variables), silent=_silent(variables)
+                )
             else:
                 found.append(_missing(cursor, table))
     return found
@@ -105,6 +107,11 @@ def _variables(cursor: DictCursor) -> dict[str, str]:
 def _zero_dates(variables: Variables) -> bool:
     """Whether the server takes 0000-00-00 for a date."""
     return "NO_ZERO_DATE" not in variables.get("sql_mode", "").upper()
+
+
+def _silent(variables: Variables) -> bool:
+    """Whether what foreign keys do is missing from the log: since MySQL 9.6 it is there, unless told otherwise."""
+    return variables.get("innodb_native_foreign_keys", "ON").upper() == "ON"
 
 
 def _replicas(cursor: DictCursor, server_id: int, registered: bool, mariadb: bool) -> Iterator[Problem]:

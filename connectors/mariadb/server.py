@@ -35,7 +35,8 @@ _UNKNOWN_WORDS = 1064
 def log_status(cursor: DictCursor, *, mariadb: bool) -> dict[str, Any] | None:
     """Where the binary log ends, and which databases are in it; None where there is no such log."""
     _ask(cursor, "show binary log status", "show master status", mariadb)
-    return cursor.fetchone()
+    row: dict[str, Any] | None = cursor.fetchone()
+    return row
 
 
 def replicas(cursor: DictCursor, *, mariadb: bool) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 from connectors.captured import CapturedTable
 from connectors.mariadb.address import Address
 from connectors.mariadb.grants import Grants, check_grants
-from connectors.mariadb.preflight import check_server
+from connectors.mariadb.preflight import _silent, check_server
 from connectors.mariadb.preflight_table import check_table
 from connectors.mariadb.problems import MARIADB_PROBLEMS
 from connectors.mariadb.tables import CatalogueColumn, CatalogueKey, CatalogueTable
@@ -91,6 +91,18 @@ def test_mysql_must_number_its_transactions() -> None:
     server = {"version": "8.4.2", "log_bin": "ON", "gtid_mode": "OFF", "binlog_row_value_options": "PARTIAL_JSON"}
     assert codes(check_server(server, mariadb=False)) == [("M210", "error")] * 2
     assert codes(check_server(server, mariadb=True)) == [("M240", "error")]
+
+
+def test_what_foreign_keys_do_needs_no_rule_of_ours_where_mysql_logs_it() -> None:
+    assert not _silent({"innodb_native_foreign_keys": "OFF"})
+    assert _silent({"innodb_native_foreign_keys": "ON"})
+    assert _silent({})  # MariaDB, and MySQL up to 9.5
+    there, alone = table(foreign_keys=[key("cascade")]), replace(MAPPED, foreign_keys=())
+    assert ("M235", "error") in codes(check_table(alone, there, [alone], zero_dates=False))
+    known = ForeignKey(columns=("box",), table="box", references=("id",), on_delete="cascade", on_update="restrict")
+    alone = replace(alone, foreign_keys=(known,))
+    assert codes(check_table(alone, there, [alone], zero_dates=False)) == [("M235", "error")]
+    assert codes(check_table(alone, there, [alone], zero_dates=False, silent=False)) == []
 
 
 @pytest.mark.parametrize(
