@@ -8,6 +8,7 @@ the server runs and nobody reset its log; otherwise the server is asked what it 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,11 +56,10 @@ class Log:
         parts = [each.strip().split("-") for each in gtid.split(",") if each.strip()]
         return {1 + int(domain): int(number) for domain, _, number in parts}
 
-    def another(self, cursor: DictCursor, before: Marks, now: Marks) -> bool:
-        """Whether at the place of the last look something else stands now."""
+    def another(self, cursor: DictCursor, before: Marks, now: Marks, files: Sequence[str]) -> bool:
+        """Whether at the place of the last look something else stands now; ``files`` are the log's."""
         cursor.execute("select binlog_gtid_pos(%s, %s) as gtid", [before.file, before.end])
         row = cursor.fetchone() or {}
-        # NULL: that file was purged. That a purge took what was not read yet the connector finds out by itself.
         return row.get("gtid") is not None and self.transactions(str(row["gtid"])) != self.transactions(before.gtid)
 
 
@@ -96,7 +96,13 @@ def _went_back(cursor: DictCursor, log: Log, before: Marks, now: Marks) -> bool:
         return False
     if now.place < before.place:
         return True
-    return not before.same_life(now) and log.another(cursor, before, now)
+    if before.same_life(now):
+        return False
+    cursor.execute("show binary logs")
+    sizes = {str(row["Log_name"]): int(row["File_size"]) for row in cursor.fetchall()}
+    if before.file not in sizes:
+        return False  # purged: if that took what was not read yet, the connector finds out by itself
+    return sizes[before.file] < before.end or log.another(cursor, before, now, list(sizes))
 
 
 def _read(cursor: DictCursor, log: Log) -> Marks | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import pymysql
@@ -37,13 +38,9 @@ class MySQLLog(Log):
                     name = f"{server}:{part}"
         return found
 
-    def another(self, cursor: DictCursor, before: Marks, now: Marks) -> bool:
+    def another(self, cursor: DictCursor, before: Marks, now: Marks, files: Sequence[str]) -> bool:
         """MySQL has no function for it: the next transaction must stand there; at a file's end, the next file begins
         by saying what came before it."""
-        cursor.execute("show binary logs")
-        sizes = {str(row["Log_name"]): int(row["File_size"]) for row in cursor.fetchall()}
-        if before.file not in sizes:
-            return False  # purged: if that took what was not read yet, the connector finds out by itself
         then = self.transactions(before.gtid)
         try:
             cursor.execute("show binlog events in %s from %s limit 1", [before.file, before.end])
@@ -53,10 +50,9 @@ class MySQLLog(Log):
             raise
         event = cursor.fetchone()
         if event is None:
-            return sizes[before.file] < before.end or self.transactions(now.gtid) != then
+            return self.transactions(now.gtid) != then
         if following := _GTID_NEXT.search(str(event["Info"])):
             return then.get(_stream(following[1]), 0) + 1 != int(following[2])
-        files = list(sizes)
         rest = files[files.index(before.file) + 1 :]
         return bool(rest) and self._before(cursor, rest[0]) != then
 

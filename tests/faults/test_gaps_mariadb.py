@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import select
 
 from connectors.connect import Connect
+from connectors.mariadb.marks import CLOCK
 from sync.state.registry import SOURCE
-from tests.faults.test_gaps import change_unseen, epoch, mended
+from tests.faults.test_gaps import AGAIN, change_unseen, epoch, mended
 from tests.stack.conftest import airline
 from tests.support.pipeline import Pipeline, wait_until
 from tests.support.pipeline_mariadb import MariaDBPipeline
@@ -53,11 +54,24 @@ def test_a_log_that_was_purged_or_began_anew_is_read_again(pipeline: Pipeline) -
         change_unseen(pipeline)
         (position,) = pipeline.query(f"select @@global.{LAST[pipeline.kind]}")[0]
         pipeline.sql(RESET[pipeline.kind])
+        pipeline.sql("flush binary logs; flush binary logs")  # it has as many files as the old one, too
         # The log that began anew has soon more transactions than the old one had, numbered alike.
         more = int(position.rpartition("-")[2]) + 50
         pipeline.sql("; ".join(f"update flights set gate = {number} where flight_id = 1" for number in range(more)))
         connect.resume(connector)
     mended(pipeline, before)
+
+
+def test_a_server_that_was_restarted_goes_on_with_the_same_log(pipeline: Pipeline) -> None:
+    then: dict[str, int] = wait_until("a look at the log", lambda: marks(pipeline))
+    before = epoch(pipeline)
+    pipeline.stack.stop(pipeline.kind)
+    pipeline.stack.start(pipeline.kind)
+    wait_until("a look at the log", lambda: (marks(pipeline) or then)["started"] > then["started"] + CLOCK, AGAIN)
+    pipeline.sql("update bookings set total_amt = total_amt + 7 where booking_id < 9")
+    pipeline.wait(AGAIN)
+    pipeline.assert_equal()
+    assert epoch(pipeline) == before
 
 
 def purge(pipeline: Pipeline) -> None:

@@ -6,6 +6,7 @@ import itertools
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from connectors.connect import Connect
 from connectors.mariadb.database import MariaDB
 from connectors.mysql.database import MySQL
 from connectors.names import Names, names
+from connectors.positions import below
 from connectors.registration import preflight, register, resnapshot, unregister
 from connectors.topics import Topics
 from sync.errors import PreflightFailed
@@ -192,6 +194,33 @@ def test_every_operation_comes_out_as_it_was_committed_and_in_its_order(source: 
     assert len(str(found[-1].after and found[-1].after["words"])) == LARGEST
 
 
+@pytest.mark.parametrize("source", [pytest.param(MySQL, marks=pytest.mark.mysql)], indirect=True)
+def test_what_mysql_compressed_comes_out_as_it_was_committed_and_in_its_order(source: Source) -> None:
+    source.register()
+    with source.log() as log:
+        log.until(completed)
+        source.run(
+            "set binlog_transaction_compression = on",
+            "begin",
+            "insert into item values (8, 1, 2, 'x'), (8, 2, 2, 'y')",
+            "update box set name = 'B' where id = 2",
+            "delete from item where line = 2",
+            "commit",
+            "insert into box values (3, null, null)",
+            "update item set id = 9 where id = 8",
+        )
+        found = changes(source.committed(log))
+    assert [said(change) for change in found] == [
+        ("c", "item", {"id": 8, "line": 1}), ("c", "item", {"id": 8, "line": 2}), ("u", "box", {"id": 2}),
+        ("d", "item", {"id": 7, "line": 2}), ("d", "item", {"id": 8, "line": 2}), ("c", "box", {"id": 3}),
+        ("d", "item", {"id": 8, "line": 1}), ("c", "item", {"id": 9, "line": 1}),
+    ]  # fmt: skip
+    assert len({change.transaction for change in found[:5]}) == 1
+    places = [change.database_position or () for change in found]
+    assert all(places)
+    assert not any(below(later, earlier) for earlier, later in pairwise(places))
+
+
 def test_a_value_is_the_same_from_snapshot_from_log_and_from_sql(source: Source) -> None:
     source.run(f"insert into moment values {', '.join(VALUES)}")
     source.register()
@@ -229,7 +258,7 @@ def test_nothing_that_is_not_listed_reaches_kafka(source: Source) -> None:
     with Log(source.settings.kafka, source.names.history_topic) as history:
         history.until(lambda record: record.offset == end - 1)
         everything += b"".join((key or b"") + (value or b"") for key, value in history.raw)
-    assert ddl == ["alter table box add column later int default 3"]
+    assert [each.partition(" /*")[0] for each in ddl] == ["alter table box add column later int default 3"]
     assert b"S3CRET" not in everything
     assert b"hunter" not in everything
 
@@ -276,13 +305,24 @@ def test_an_idle_source_still_beats_with_a_position(source: Source) -> None:
     assert [each.committed_at for each in beats] == sorted({each.committed_at for each in beats})
 
 
-def test_what_a_foreign_key_does_is_in_no_record_and_its_rule_is_in_the_lock(source: Source) -> None:
+def silent(source: Source) -> bool:
+    """Whether what foreign keys do is in no record: MySQL writes it into its log since 9.6."""
+    return not source.cursor.execute(
+        "show global variables where variable_name = 'innodb_native_foreign_keys' and value = 'OFF'"
+    )
+
+
+def test_what_a_foreign_key_does_is_in_no_record_or_before_its_cause_and_its_rule_is_in_the_lock(
+    source: Source,
+) -> None:
     source.register()
     lock = source.lock()
     with source.log() as log:
         log.until(completed)
         source.run("delete from box where id = 1")
-        assert [said(change) for change in changes(source.committed(log))] == [("d", "box", {"id": 1})]
+        found = [said(change) for change in changes(source.committed(log))]
+    logged = [] if silent(source) else [("d", "item", {"id": 7, "line": 1})]
+    assert found == [*logged, ("d", "box", {"id": 1})]
     left = source.database.sample(f"{source.mapping.name}.item", ["id", "line"], 10)
     assert [(row["id"], row["line"]) for row in left] == [(7, 2)]
     assert cascades(lock, table_plans(source.mapping, lock)) == {
@@ -298,9 +338,34 @@ def test_a_new_snapshot_shows_everything_again(source: Source) -> None:
         resnapshot(source.mapping, source.mapping.name, source.settings)
         log.until(completed)
         shown = [c.after for c in changes(log.records) if c.operation == "r" and c.table.endswith(".box")]
-        source.run("delete from box where id = 2")
-        assert [said(change) for change in changes(source.committed(log))] == [("d", "box", {"id": 2})]
+        source.run("delete from box where id = 1")
+        assert said(changes(source.committed(log))[-1]) == ("d", "box", {"id": 1})
     assert [row and row["name"] for row in shown] == ["one", "Zoë", "new", "new"]
+
+
+def test_a_user_with_the_rights_that_preflight_names_and_no_others_is_enough_even_without_tls(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, name = source.database.address, source.mapping.name
+    user = f"{name}_plain"
+    source.run(f"create user '{user}'@'%' identified by 'p:w'")
+    source.run(*(f"grant select (id) on {name}.{each} to '{user}'@'%'" for each in TABLES))  # others it does not see
+    with monkeypatch.context() as other:
+        plain = f"mysql://{user}:p%3Aw@{address.host}:{address.port}/{name}?ssl-mode=disabled"
+        other.setenv("CAPTURE_URL", plain)
+        lacking = preflight(source.mapping, source.lock(), source.settings)[name]
+        assert {problem.code for problem in lacking} == {"M214", "M216", "M238"}
+        source.run(*(problem.sql.replace("@'…'", "@'%'").rstrip(";") for problem in lacking))
+        source.register()
+        with source.log() as log, Connect(source.settings.connect_url) as connect:
+            log.until(completed)
+            connect.stop(source.names.connector)
+            # So forgets a server what it remembers of passwords: MySQL's must be sent whole again.
+            source.run("flush privileges", "insert into box values (3, 'three', null)")
+            connect.resume(source.names.connector)
+            assert [said(change) for change in changes(source.committed(log))] == [("c", "box", {"id": 3})]
+        unregister(source.mapping, source.settings)
+    source.run(f"drop user '{user}'@'%'")
 
 
 def test_unregistering_leaves_nothing_and_may_be_done_again(source: Source) -> None:
@@ -338,7 +403,8 @@ def test_preflight_lists_everything_at_once_and_nothing_is_registered(source: So
     problems = preflight(source.mapping, source.lock(), source.settings)[source.mapping.name]
     found = {(problem.table or "").rpartition(".")[2]: problem.code for problem in problems}
     assert found == {
-        "moment": "M230", "keyless": "M220", "old": "M223", "looks": "M223", "boxx": "M218", "item": "M235",
+        "moment": "M230", "keyless": "M220", "old": "M223", "looks": "M223", "boxx": "M218",
+        **({"item": "M235"} if silent(source) else {}),
     }  # fmt: skip
     with pytest.raises(PreflightFailed, match="engine = InnoDB"):
         source.register()

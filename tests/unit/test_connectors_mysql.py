@@ -30,6 +30,7 @@ class Server:
 
     def __init__(self, now: Marks, there: list[dict[str, Any]] | None, before: str, files: tuple[str, ...]) -> None:
         self.now, self.there, self.before, self.files = now, there, before, files
+        self.size = 5_000
         self.answer: list[dict[str, Any]] = []
 
     @contextmanager
@@ -46,7 +47,7 @@ class Server:
         elif "binary log status" in statement:
             self.answer = [{"File": now.file, "Position": now.end}]
         elif "show binary logs" in statement:
-            self.answer = [{"Log_name": each, "File_size": 5_000} for each in self.files]
+            self.answer = [{"Log_name": each, "File_size": self.size} for each in self.files]
         elif "binlog events in %s from" in statement:
             assert parameters == [THEN.file, THEN.end]
             if self.there is None:
@@ -98,6 +99,12 @@ def test_a_log_that_began_anew_or_went_back_is_found() -> None:
     assert look(RESTARTED, END, before=f"{ONE}:1-90") == BACK
     assert look(replace(LATER, resets=1), OTHER) == BACK
     assert look(replace(LATER, resets=1), []) == BACK
+
+
+def test_a_file_that_is_shorter_than_it_was_is_another_one() -> None:
+    server = Server(RESTARTED, NEXT, "", FILES)
+    server.size = THEN.end - 1
+    assert replaced(cast(Address, server), None, json.dumps(asdict(THEN)), MySQLLog()).reason == BACK
 
 
 def test_another_failure_of_the_server_is_no_answer() -> None:
