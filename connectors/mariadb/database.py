@@ -58,6 +58,7 @@ def unmapped(tables: Sequence[CapturedTable]) -> str:
 
 class MariaDB:
     connector = "mariadb"
+    server = "MariaDB"
     connector_class = "io.debezium.connector.mariadb.MariaDbConnector"
     tls_modes: ClassVar[dict[str, str]] = {
         "disabled": "disable",
@@ -68,7 +69,7 @@ class MariaDB:
     }
 
     def __init__(self, url: str, schema: str | None = None) -> None:
-        self.address = Address(url)
+        self.address = Address(url, self.server)
         self.schema = schema or self.address.database
 
     def __str__(self) -> str:

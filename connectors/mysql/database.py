@@ -19,6 +19,7 @@ _MAYBE_PLAIN = ("disabled", "preferred")
 
 class MySQL(MariaDB):
     connector = "mysql"
+    server = "MySQL"
     connector_class = "io.debezium.connector.mysql.MySqlConnector"
     tls_modes: ClassVar[dict[str, str]] = {each: each for each in TLS_MODES}
 

@@ -60,6 +60,8 @@ insert into bookings (id, day, above, beside) values
   (10, '2026-03-01', null, null), (11, '2026-03-01', 10, null), (12, '2026-03-01', 11, 10),
   (13, '2026-03-01', 12, null), (20, '2026-03-01', null, 12), (21, '2026-03-01', 20, 20)"""
 
+SERVERS = {"mariadb": "MariaDB", "mysql": "MySQL"}
+
 
 @pytest.fixture(scope="module", params=[MariaDBPipeline, ON_MYSQL], ids=lambda each: each.kind)
 def notes(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
@@ -116,7 +118,7 @@ def test_awkward_rows_and_rows_of_one_table_that_hang_on_each_other(notes: Pipel
 
 def test_the_commands_know_the_database(notes: Pipeline) -> None:
     done = notes.command("doctor", check=False).stdout  # nobody serves Weaviate's embedder here
-    assert f"{notes.name}: database: MariaDB" in done
+    assert f"{notes.name}: database: {SERVERS[notes.kind]}" in done
     assert "nothing is missing" in done
     assert "slot" not in done
     made = notes.command("init", "--database", notes.url, "--name", "made", "-o", "-").stdout
