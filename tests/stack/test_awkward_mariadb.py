@@ -12,7 +12,7 @@ from connectors.connect import Connect
 from sync.state.registry import SOURCE
 from tests.support.pipeline import Pipeline, wait_until
 from tests.support.pipeline_mariadb import MariaDBPipeline
-from tests.support.pipeline_mysql import ON_MYSQL
+from tests.support.pipeline_mysql import ON_OLDER_MYSQL
 
 if TYPE_CHECKING:
     from tests.support.stack import Stack
@@ -63,9 +63,12 @@ insert into bookings (id, day, above, beside) values
 SERVERS = {"mariadb": "MariaDB", "mysql": "MySQL"}
 
 
-@pytest.fixture(scope="module", params=[MariaDBPipeline, ON_MYSQL], ids=lambda each: each.kind)
+@pytest.fixture(scope="module", params=[MariaDBPipeline, ON_OLDER_MYSQL], ids=lambda each: each.kind)
 def notes(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """One for all of this module: its tests take over what the one before left."""
+    """One for all of this module: its tests take over what the one before left.
+
+    Where MySQL 9.7 itself follows foreign keys from a table to itself it gives up after a few rows.
+    """
     made: Pipeline = request.param(stack, tmp_path_factory.mktemp("notes"), mapping=MAPPING)
     made.create_database()
     try:

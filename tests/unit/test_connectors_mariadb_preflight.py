@@ -87,9 +87,12 @@ def test_each_thing_that_a_server_lacks_is_found_alone(different: dict[str, str]
     assert codes(check_server(GOOD | different, mariadb=True)) == expected
 
 
-def test_mysql_must_number_its_transactions() -> None:
+def test_mysql_must_number_its_transactions_and_log_them_whole_and_plain() -> None:
     server = {"version": "8.4.2", "log_bin": "ON", "gtid_mode": "OFF", "binlog_row_value_options": "PARTIAL_JSON"}
     assert codes(check_server(server, mariadb=False)) == [("M210", "error")] * 2
+    good = server | {"gtid_mode": "ON", "binlog_row_value_options": ""}
+    assert codes(check_server(good, mariadb=False)) == []
+    assert codes(check_server(good | {"binlog_transaction_compression": "ON"}, mariadb=False)) == [("M210", "error")]
     assert codes(check_server(server, mariadb=True)) == [("M240", "error")]
 
 
