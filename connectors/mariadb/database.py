@@ -110,7 +110,7 @@ class MariaDB:
             "snapshot.locking.mode": "minimal",
             # Under the name without "internal." in front, as Debezium's pages have it, 3.5 does not look for it.
             "internal.schema.history.internal.ddl.filter": ",".join(
-                (*NOT_DDL, unmapped([*tables, marker.captured("")]))
+                (*NOT_DDL, unmapped([*tables, marker.captured(""), signals.captured("", names)]))
             ),
             # "long" would show 18446744073709551615 as -1. A Decimal of JsonConverter is bytes unless told otherwise.
             "bigint.unsigned.handling.mode": "precise",

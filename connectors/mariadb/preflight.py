@@ -44,7 +44,7 @@ def preflight(
         grants = Grants(str(value) for row in cursor.fetchall() for value in row.values())
         found = [
             *check_server(variables, mariadb=mariadb),
-            *check_grants(grants, address, named, signal_table),
+            *check_grants(grants, address, named, signal_table, mariadb=mariadb),
             *_replicas(cursor, server_id, registered, mariadb),
             *_logged(cursor, {table.schema for table in named}, mariadb),
             *(_nameless(address, table) for table in nameless),

@@ -45,7 +45,12 @@ def test_a_log_that_was_purged_or_began_anew_is_read_again(pipeline: Pipeline) -
         pipeline.sql("flush binary logs")
         purge(pipeline)
         connect.resume(connector)
-    mended(pipeline, before)
+    if pipeline.kind == "mysql":  # there the connector finds it by itself, and reads everything again
+        wait_until("the new snapshot", pipeline.equals, AGAIN, every=0.5)
+        pipeline.wait(AGAIN)
+        pipeline.assert_equal()
+    else:
+        mended(pipeline, before)
 
     wait_until("a look at the log", lambda: marks(pipeline) is not None)
     before = epoch(pipeline)

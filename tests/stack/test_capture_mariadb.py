@@ -325,8 +325,9 @@ def test_a_user_with_the_rights_that_preflight_names_and_no_others_is_enough_eve
         plain = f"mysql://{user}:p%3Aw@{address.host}:{address.port}/{name}?ssl-mode=disabled"
         other.setenv("CAPTURE_URL", plain)
         lacking = preflight(source.mapping, source.lock(), source.settings)[name]
-        assert {problem.code for problem in lacking} == {"M214", "M238"}
-        source.run(*(problem.sql.replace("@'…'", "@'%'").rstrip(";") for problem in lacking))
+        # MariaDB hides foreign keys from who may only read: then they are not what the lock says, either.
+        assert {problem.code for problem in lacking} - {"M235"} == {"M214", "M238"}
+        source.run(*(problem.sql.replace("@'…'", "@'%'").rstrip(";") for problem in lacking if problem.sql))
         source.register()
         with source.log() as log, Connect(source.settings.connect_url) as connect:
             log.until(completed)

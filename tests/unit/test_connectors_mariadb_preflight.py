@@ -172,9 +172,20 @@ def test_a_rule_that_the_lock_does_not_know_is_an_error_and_so_is_one_that_the_d
     assert codes(check_table(mapped, table(), [mapped, PARENT], zero_dates=False)) == [("M235", "error")]
 
 
-def rights(*lines: str, database: str = "shop") -> list[str]:
+def rights(*lines: str, database: str = "shop", mariadb: bool = True) -> list[str]:
     address = Address(f"mysql://u:p@h/{database}")
-    return [p.sql or p.message for p in check_grants(Grants(lines), address, [MAPPED], "headrace_shop_signal")]
+    found = check_grants(Grants(lines), address, [MAPPED], "headrace_shop_signal", mariadb=mariadb)
+    return [problem.sql or problem.message for problem in found]
+
+
+def test_mysql_shows_foreign_keys_to_all_and_wants_the_right_to_lock_everything() -> None:
+    own = "GRANT ALL PRIVILEGES ON `shop`.`headrace_marker` TO `u`@`%`"
+    signals = own.replace("headrace_marker", "headrace_shop_signal")
+    server, table = SERVER.partition(" IDENTIFIED")[0], "GRANT SELECT ON `shop`.`item` TO `u`@`%`"
+    assert [each.split(" to ")[0] for each in rights(server, table, own, signals, mariadb=False)] == [
+        "grant reload on *.*"
+    ]
+    assert rights(server, table, own, signals, "GRANT FLUSH_TABLES ON *.* TO `u`@`%`", mariadb=False) == []
 
 
 SERVER = "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `u`@`%` IDENTIFIED BY PASSWORD '*5AE'"
@@ -189,7 +200,7 @@ SERVER = "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `u`@`%` IDENTIFIED B
                  .replace("sh\\_p", "sh_p")),
         (
             SERVER,
-            "GRANT LOCK TABLES ON `shop`.* TO `u`@`%`",
+            "GRANT LOCK TABLES, REFERENCES ON `shop`.* TO `u`@`%`",
             "GRANT SELECT (`id`, `name`, `box`) ON `shop`.`item` TO `u`@`%`",
             "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP ON `shop`.`headrace_marker` TO `u`@`%`",
             "GRANT SELECT, INSERT, DELETE, CREATE, DROP ON `shop`.`headrace_shop_signal` TO `u`@`%`",
@@ -209,6 +220,7 @@ def test_each_missing_right_comes_with_its_grant_and_no_secret() -> None:
         "grant replication slave on *.*",
         "grant replication client on *.*",
         "grant lock tables on `shop`.*",
+        "grant references on `shop`.*",
         "grant create, select, insert, delete, drop, update on `shop`.`headrace_marker`",
         "grant create, select, insert, delete, drop on `shop`.`headrace_shop_signal`",
         "grant select on `shop`.`item`",
