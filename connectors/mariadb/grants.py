@@ -79,14 +79,10 @@ def check_grants(
     if not grants.everywhere("BINLOG MONITOR", "REPLICATION CLIENT"):
         yield Problem("M214", "error", f"user {address.user} may not ask where the binary log ends",
                       f"grant replication client on *.* to {user};")  # fmt: skip
-    if not mariadb and not grants.everywhere("RELOAD", "FLUSH_TABLES"):
-        # Debezium 3.6 makes do with LOCK TABLES on MariaDB; what MySQL 9.7 answers to it ends its task.
+    if not grants.everywhere("RELOAD", "FLUSH_TABLES"):  # LOCK TABLES is not enough for Debezium 3.6: its task ends
         yield Problem("M238", "error", f"user {address.user} may lock nothing while a snapshot begins",
                       f"grant reload on *.* to {user};")  # fmt: skip
     for schema in dict.fromkeys(table.schema for table in tables) if mariadb else ():
-        if not grants.everywhere("RELOAD") and not grants.on("LOCK TABLES", schema, "*"):
-            yield Problem("M238", "error", f"user {address.user} may lock nothing in {schema} while a snapshot begins",
-                          f"grant lock tables on {quoted(schema)}.* to {user};")  # fmt: skip
         if not any(grants.on(right, schema, "*") for right in _SHOWING_RULES):
             yield Problem("M238", "error", f"user {address.user} does not see what the foreign keys in {schema} do",
                           f"grant references on {quoted(schema)}.* to {user};")  # fmt: skip
