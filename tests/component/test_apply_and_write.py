@@ -167,10 +167,12 @@ def test_a_change_of_a_filter_alone_makes_a_write_and_no_embedding(world: World)
         other.log.snapshot(first_rows())
         other.settle()
         puts, texts = other.store.puts, other.embedder.texts
+        assert [one["total_amt"] for one in other.store.objects["Booking_g1"].values()] == [489.5]
         other.log.commit(("bookings", "u", {**BOOKING, "total_amt": 1}))
         other.settle()
         assert other.store.puts == puts + 1
         assert other.embedder.texts == texts
+        assert [one["total_amt"] for one in other.store.objects["Booking_g1"].values()] == [0.01]
         other.state.close()
 
 
