@@ -180,7 +180,9 @@ class Column(Part):
     format: str | None = Field(
         None, description="How a date or time is written, as in strftime.", examples=["%d/%m/%Y"]
     )
-    empty: str = Field("not recorded", description="How NULL reads.")
+    empty: str | None = Field(
+        None, description='How NULL reads; without it "not recorded", and nothing in sentences made of labels.'
+    )
     open: str = Field("no end", description="How an infinite date reads.")
     normalise: Annotated[
         tuple[Literal["trim", "upper", "digits"], ...],

@@ -50,7 +50,7 @@ def clauses(shape: Shape, gathered: Gathered) -> str:
             raise reading.missing()
         value = gathered.image[name]
         if value is None:
-            if "empty" in column.column.model_fields_set:
+            if column.column.empty is not None:
                 said.append(f"{reading.label} {reading.empty}")
             continue
         if type(value) is dict and CUT in value:

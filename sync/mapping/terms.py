@@ -53,7 +53,7 @@ def _column(column: ColumnPlan) -> str:
         parts.append(f"in {model.unit}")
     elif isinstance(model.unit, UnitColumn):
         parts.append(f"in the unit that {_named(model.unit.column)} says")
-    if "empty" in model.model_fields_set:
+    if model.empty is not None:
         parts.append(f'empty reads as "{model.empty}"')
     if column.treatment == "mask":
         parts.append("private: only the first character is kept")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sync.mapping.plan import ColumnPlan, TablePlan
 
 Words = Callable[[Any, "Gathered | None"], str]
+NOT_RECORDED = "not recorded"
 NOT_A_NUMBER = "not a number"
 NO_BEGINNING = "no beginning"
 
@@ -42,7 +43,7 @@ class Reading:
         self.table = table
         self.column = column
         self.label = column.label
-        self.empty = column.column.empty
+        self.empty = NOT_RECORDED if column.column.empty is None else column.column.empty
         self.kind = column.compared_as
         self.is_list = column.kind == "list"
         self.code: Callable[[Any], str | None] = column.identity

@@ -51,6 +51,8 @@ class SourceApp(faust.App):
 
     grace = 10.0
     stuck_after = 12.0
+    look_every = 1.0
+    clock = staticmethod(time.monotonic)
 
     def __init__(
         self,
@@ -81,7 +83,7 @@ class SourceApp(faust.App):
         self.failure: BaseException | None = None  # of ``handle``: the app crashes with it
         self.wait_for_a_lane = lanes.wait
         self.source_name = source
-        self._behind, self._heard_at = behind, time.monotonic()
+        self._behind, self._heard_at = behind, self.clock()
         channel = self.topic(
             topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True
         )
@@ -120,14 +122,14 @@ class SourceApp(faust.App):
 
     def heard(self) -> None:
         """Records were fetched."""
-        self._heard_at = time.monotonic()
+        self._heard_at = self.clock()
 
     async def _watch(self) -> None:
         """Crash when the consumer is stuck: without assignment, or with records that it does not fetch."""
         bad_since: float | None = None
         while not self.should_stop:
-            await asyncio.sleep(1)
-            now = time.monotonic()
+            await asyncio.sleep(self.look_every)
+            now = self.clock()
             bad_since = None if self._assigned() else (bad_since or now)
             if bad_since and now - bad_since > self.stuck_after:
                 await self.crash(RuntimeError("no assignment, or an endless rebalance"))

@@ -183,7 +183,7 @@ class Worker:
                 reason = app.crash_reason
                 if reason is None or stopping.is_set():
                     continue
-                if isinstance(reason, HeadraceError) and not reason.retry and not isinstance(reason, Fenced | Gap):
+                if isinstance(reason, HeadraceError) and not reason.retry:
                     raise reason
                 await self._wait_for_kafka(stopping)
                 try:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
 from sqlalchemy import select
 
 from sync.state.registry import LEDGER
+from sync.write import stage
 from tests.support.airline import BOOKING, CUSTOMER, FLIGHT, TICKET, first_rows
 from tests.support.world import World
 
@@ -167,10 +173,12 @@ def test_a_change_of_a_filter_alone_makes_a_write_and_no_embedding(world: World)
         other.log.snapshot(first_rows())
         other.settle()
         puts, texts = other.store.puts, other.embedder.texts
+        assert [one["total_amt"] for one in other.store.objects["Booking_g1"].values()] == [489.5]
         other.log.commit(("bookings", "u", {**BOOKING, "total_amt": 1}))
         other.settle()
         assert other.store.puts == puts + 1
         assert other.embedder.texts == texts
+        assert [one["total_amt"] for one in other.store.objects["Booking_g1"].values()] == [0.01]
         other.state.close()
 
 
@@ -266,3 +274,21 @@ def test_the_ledger_names_the_row_that_changed(world: World) -> None:
     with world.state.read() as connection:
         causes = list(connection.execute(select(LEDGER.c.cause).order_by(LEDGER.c.id)).scalars())
     assert causes == ["snapshot", f"flights {FLIGHT['flight_id']} u"]
+
+
+def test_texts_beyond_the_bytes_of_a_batch_wait_for_the_next_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded by bytes, not by how long texts may be: one document may pass the bound, and is the last."""
+    monkeypatch.setattr(stage, "BATCH_BYTES", 1000)
+    sent: list[list[int]] = []
+    put = world.store.put
+
+    def counted(collection: str, objects: Sequence[Any]) -> dict[UUID, str]:
+        sent.append([len(one.properties["content"]) for one in objects])
+        return put(collection, objects)
+
+    monkeypatch.setattr(world.store, "put", counted)
+    bookings = [{**BOOKING, "booking_id": number, "pnr": f"{number:0200}"} for number in range(1, 41)]
+    world.log.snapshot({"bookings": bookings, "customers": [CUSTOMER], "flights": [], "tickets": []})
+    world.settle()
+    assert len(world.texts) == 40
+    assert all(sum(each[:-1]) <= 1000 for each in sent), sent

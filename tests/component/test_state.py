@@ -14,11 +14,13 @@ import pytest
 from sqlalchemy import select, update
 
 from sync.errors import Fenced, SettingsError, StateInUse, StateOutdated, StateUnreachable
+from sync.mapping.plan import plan
+from sync.mapping.terms import terms
 from sync.state.database import State
 from sync.state.registry import SOURCE, forget, register
 from sync.worker.alone import claim
 from sync.worker.continuity import gaps, note_gap
-from tests.support.airline import first_rows, lock, mapping
+from tests.support.airline import BOOKING, first_rows, lock, mapping
 from tests.support.world import World
 
 
@@ -125,6 +127,23 @@ def test_a_mapping_that_is_forgotten_leaves_nothing_behind(world: World) -> None
     with world.state.write() as connection:
         register(connection, mapping(), lock(), {"airline": ("headrace.airline.airline", "id")})
         assert connection.execute(select(SOURCE.c.offset_)).scalar_one() == -1
+
+
+def test_a_mapping_that_the_state_gives_back_means_what_its_file_says(tmp_path: Path) -> None:
+    """Seen: written out in full, a default looked as if somebody had said it, and the worker wrote another text than
+    `headrace test` had shown."""
+    made = mapping(text=None)
+    world = World(tmp_path, made)
+    before = plan(made, lock())
+    assert terms(world.registered.plan) == terms(before)
+    assert world.registered.plan.version == before.version
+    assert "reads as" not in terms(before)[0].text
+    world.log.snapshot({**first_rows(), "bookings": [{**BOOKING, "total_amt": None}]})
+    world.settle()
+    (text,) = world.texts.values()
+    assert "pnr K3XQ2A" in text
+    assert "total" not in text, "NULL is left out where nobody said how it reads"
+    world.state.close()
 
 
 def test_a_gap_found_in_a_log_that_was_begun_anew_meanwhile_is_over(world: World) -> None:

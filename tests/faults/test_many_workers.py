@@ -17,7 +17,8 @@ from sync.state.leases import Member, members
 from sync.state.owed import BUCKETS
 from sync.state.registry import DOCUMENT, SOURCE, load
 from tests.stack.conftest import SMALL
-from tests.support.pipeline import Pipeline, Process, wait_until
+from tests.support.pipeline import Pipeline, wait_until
+from tests.support.process import Process
 from tests.support.proxy import Proxy
 from tests.support.server_state import state_database
 from tests.support.traffic import Traffic

@@ -19,7 +19,8 @@ from sync.state.owed import Priority, Raise
 from sync.state.raises import Raises
 from sync.state.registry import BACKFILL, LEDGER, ROW, Registered, load, next_sequence
 from tests.stack import conftest
-from tests.support.pipeline import Headrace, Pipeline, wait_until
+from tests.support.pipeline import Pipeline, wait_until
+from tests.support.process import Headrace
 
 if TYPE_CHECKING:
     from tests.support.stack import Stack

@@ -17,7 +17,7 @@ import pytest
 
 from sync.demo import airline
 from tests.support import embedder
-from tests.support.pipeline import Process
+from tests.support.process import Process
 
 if TYPE_CHECKING:
     from tests.support.stack import Stack

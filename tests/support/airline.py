@@ -153,4 +153,5 @@ TICKET = {"booking_id": 7, "seq_no": 1, "flight_id": 40, "fare_cd": "J"}
 
 
 def first_rows() -> dict[str, list[dict[str, Any]]]:
-    return {"customers": [CUSTOMER], "flights": [FLIGHT], "bookings": [BOOKING], "tickets": [TICKET]}
+    """A test's own to change."""
+    return {"customers": [{**CUSTOMER}], "flights": [{**FLIGHT}], "bookings": [{**BOOKING}], "tickets": [{**TICKET}]}

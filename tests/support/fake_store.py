@@ -84,8 +84,10 @@ class FakeStore:
         return {one: dict(found[one]) for one in ids if one in found and one not in self.half}
 
     def texts(self, collection: str) -> dict[tuple[str, int], str]:
-        """(document key, chunk) → content."""
-        return {
-            (str(one["document_key"]), int(one["chunk"])): str(one["content"])
-            for one in self.objects.get(collection, {}).values()
-        }
+        """(document key, chunk) → content. Raises AssertionError where two objects say that they are the same chunk."""
+        found: dict[tuple[str, int], str] = {}
+        for uuid, one in self.objects.get(collection, {}).items():
+            place = str(one["document_key"]), int(one["chunk"])
+            assert place not in found, f"{uuid} is chunk {place[1]} of {place[0]}, and another object is, too"
+            found[place] = str(one["content"])
+        return found

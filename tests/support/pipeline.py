@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -28,7 +27,10 @@ from sync.evidence import visible
 from sync.evidence.freshness import Status, statuses
 from sync.state.database import State
 from sync.state.registry import SOURCE, load
+from tests.support import airline_in_sql, equality
 from tests.support.launch import Launched
+from tests.support.process import Headrace, Process
+from tests.support.weaviate_client import Found, by_place, whole_collection
 
 ROOT = Path(__file__).resolve().parents[2]
 MAPPING = ROOT / "mappings" / "airline.yml"
@@ -57,84 +59,6 @@ def wait_until(what: str, check: Callable[[], Any], timeout: float = 60.0, every
         time.sleep(every)
 
 
-def dying_with_us() -> list[str]:
-    """A test session that is killed with -9 stops nothing itself: Linux does."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
-
-
-class Process:
-    """A process of ours, in a group of its own, its output in a file."""
-
-    process: subprocess.Popen[bytes] | Launched
-
-    def __init__(self, arguments: list[str], env: dict[str, str], log: Path) -> None:
-        self.log = log
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [*dying_with_us(), *arguments],
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-
-    def send(self, number: signal.Signals) -> None:
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, number)
-
-    def kill(self) -> None:
-        """kill -9, and wait until it is gone."""
-        self.send(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self, timeout: float = 40.0) -> int:
-        self.send(signal.SIGCONT)
-        self.send(signal.SIGTERM)
-        try:
-            return self.process.wait(timeout)
-        except subprocess.TimeoutExpired as exc:
-            self.kill()
-            raise AssertionError(f"it did not stop in {timeout} s; its log: {self.text()[-3000:]}") from exc
-
-    def text(self) -> str:
-        return self.log.read_text(errors="replace")
-
-
-class Headrace(Process):
-    """`headrace …` in the background."""
-
-    def __init__(self, arguments: list[str], env: dict[str, str], log: Path) -> None:
-        self.log = log
-        log.touch()
-        self.process = Launched(arguments, env, log.parent, log, log)
-
-
-BOOKING_TEXT = """
-with leg as (
-  select t.booking_id, string_agg(
-    'Leg ' || t.seq_no || ': flight ' || coalesce(f.flight_no, 'not recorded')
-    || ' from ' || coalesce(f.origin, 'not recorded') || ' to ' || coalesce(f.dest, 'not recorded') || E',\n'
-    || coalesce(to_char(f.std at time zone 'UTC', 'FMDD FMMonth YYYY, HH24:MI') || ' UTC', 'not recorded') || ', '
-    || coalesce(to_char(f.dist_nm, 'FM999,999') || ' nautical miles', 'not recorded') || ', '
-    || case t.fare_cd when 'Y' then 'economy' when 'J' then 'business' when 'F' then 'first' end || E' class,\n'
-    || 'checked baggage ' || coalesce(trim(trailing '.' from to_char(t.bag_wt, 'FM999,990.0')) || ' kg', 'none')
-    || '. Status: ' || coalesce(case f.status_cd when 'ON' then 'on time' when 'OFF' then 'off block'
-         when 'DL' then 'delayed' when 'CX' then 'cancelled' end, 'not recorded') || '.',
-    E'\n' order by t.seq_no) as legs
-  from tickets t left join flights f using (flight_id) group by t.booking_id)
-select b.booking_id::text, 'Booking ' || b.pnr || E'\n'
-  || 'Booking ' || b.pnr || ' was made on '
-  || to_char(b.booked_at at time zone 'UTC', 'FMDD FMMonth YYYY, HH24:MI') || ' UTC by '
-  || coalesce(left(c.full_name, 1) || '.', 'not recorded') || E',\na '
-  || coalesce(case c.tier_cd when 'B' then 'Blue' when 'S' then 'Silver' when 'G' then 'Gold' end, 'not recorded')
-  || ' member, for ' || to_char(b.total_amt / 100.0, 'FM999,999,990.00') || ' EUR.'
-  || coalesce(E'\n' || leg.legs, '')
-from bookings b left join customers c using (customer_id) left join leg using (booking_id)
-"""
-
-
 class Pipeline:
     """One database with one applied mapping, one state, and workers to start, kill and start again.
 
@@ -142,7 +66,7 @@ class Pipeline:
     """
 
     kind = "postgres"
-    booking_text = BOOKING_TEXT
+    in_sql = airline_in_sql.POSTGRES
 
     def __init__(self, stack: Stack, directory: Path, *, state_url: str | None = None, mapping: str = "") -> None:
         self.stack, self.directory = stack, directory
@@ -309,23 +233,34 @@ class Pipeline:
 
     # -- comparing -------------------------------------------------------------------------------
 
-    def objects(self, document: str = "Booking") -> dict[tuple[str, int], str]:
-        """(document key, chunk) → content of a whole collection, read through Weaviate's own client."""
-        from tests.support.weaviate_client import whole_collection
+    def found(self, document: str, *, vectors: bool = False) -> list[Found]:
+        """Every object of a collection, read through Weaviate's own client."""
+        return whole_collection(self.stack.env, self.name.capitalize() + document, vectors=vectors)
 
-        return whole_collection(self.stack.env, self.name.capitalize() + document)
+    def objects(self, document: str = "Booking") -> dict[tuple[str, int], str]:
+        """(document key, chunk) → content of a whole collection."""
+        return {place: one.content for place, one in by_place(self.found(document)).items()}
 
     def rendered_by_sql(self) -> dict[tuple[str, int], str]:
-        """The same, rendered by the database from its rows: nothing of Headrace's own code takes part."""
-        return {(key, 0): text for key, text in self.query(self.booking_text)}
+        """The same of the airline's bookings, rendered by the database from its rows."""
+        return {(key, 0): content for key, content, *_ in self.query(self.in_sql.bookings)}
+
+    def differences(self) -> list[str]:
+        """What sets the airline's collections apart from what SQL says, in sentences."""
+        wanted = {
+            "Booking": equality.rendered(self.query(self.in_sql.bookings), airline_in_sql.BOOKING_FILTERS),
+            "Flight": equality.rendered(self.query(self.in_sql.flights), airline_in_sql.FLIGHT_FILTERS),
+            "Terms": {key: equality.Wanted(text, level="terminology") for key, text in airline_in_sql.TERMS.items()},
+        }
+        return [
+            f"{document}: {one}"
+            for document, documents in wanted.items()
+            for one in equality.differences(self.found(document, vectors=True), documents)
+        ]
 
     def assert_equal(self) -> None:
-        found, wanted = self.objects(), self.rendered_by_sql()
-        missing, surplus = wanted.keys() - found.keys(), found.keys() - wanted.keys()
-        different = [at for at in wanted.keys() & found.keys() if wanted[at] != found[at]]
-        assert not missing, f"{len(missing)} missing: {sorted(missing)[:5]}"
-        assert not surplus, f"{len(surplus)} surplus: {sorted(surplus)[:5]}"
-        assert not different, f"{len(different)} differ: {[(found[at], wanted[at]) for at in different[:1]]}"
+        found = self.differences()
+        assert not found, "\n".join(found)
 
     def equals(self) -> bool:
-        return self.objects() == self.rendered_by_sql()
+        return not self.differences()

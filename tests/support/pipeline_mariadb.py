@@ -1,4 +1,4 @@
-"""The same pipeline on MariaDB: the airline in its types, and its documents rendered in its SQL."""
+"""The same pipeline on MariaDB: the airline in its types, and its documents as its own SQL renders them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from connectors.mariadb.database import MariaDB
 from sync.demo import airline
 from sync.mapping.lock import Lock
 from sync.mapping.lockfile import lock_text
+from tests.support import airline_in_sql
 from tests.support.pipeline import Pipeline, Stack
 from tests.support.session import mariadb
 
@@ -30,27 +31,6 @@ DDL = {
         constraint tickets_booking_id_fkey foreign key (booking_id) references bookings (booking_id),
         constraint tickets_flight_id_fkey foreign key (flight_id) references flights (flight_id))""",
 }
-BOOKING_TEXT = """
-with leg as (
-  select t.booking_id, group_concat(
-    'Leg ', t.seq_no, ': flight ', coalesce(f.flight_no, 'not recorded'),
-    ' from ', coalesce(f.origin, 'not recorded'), ' to ', coalesce(f.dest, 'not recorded'), ',\n',
-    coalesce(concat(date_format(f.std, '%e %M %Y, %H:%i'), ' UTC'), 'not recorded'), ', ',
-    coalesce(concat(format(f.dist_nm, 0), ' nautical miles'), 'not recorded'), ', ',
-    case t.fare_cd when 'Y' then 'economy' when 'J' then 'business' when 'F' then 'first' end, ' class,\n',
-    'checked baggage ', coalesce(concat(format(t.bag_wt, 1), ' kg'), 'none'),
-    '. Status: ', coalesce(case f.status_cd when 'ON' then 'on time' when 'OFF' then 'off block'
-         when 'DL' then 'delayed' when 'CX' then 'cancelled' end, 'not recorded'), '.'
-    order by t.seq_no separator '\n') as legs
-  from tickets t left join flights f using (flight_id) group by t.booking_id)
-select cast(b.booking_id as char), concat('Booking ', b.pnr, '\n',
-  'Booking ', b.pnr, ' was made on ', date_format(b.booked_at, '%e %M %Y, %H:%i'), ' UTC by ',
-  coalesce(concat(left(c.full_name, 1), '.'), 'not recorded'), ',\na ',
-  coalesce(case c.tier_cd when 'B' then 'Blue' when 'S' then 'Silver' when 'G' then 'Gold' end, 'not recorded'),
-  ' member, for ', format(b.total_amt / 100.0, 2), ' EUR.',
-  coalesce(concat('\n', leg.legs), ''))
-from bookings b left join customers c using (customer_id) left join leg using (booking_id)
-"""
 
 
 def server_url(stack: Stack, kind: str) -> str:
@@ -65,7 +45,7 @@ class MariaDBPipeline(Pipeline):
     """As `Pipeline`, with a database of MariaDB's."""
 
     kind = "mariadb"
-    booking_text = BOOKING_TEXT
+    in_sql = airline_in_sql.MARIADB
     source: ClassVar[type[MariaDB]] = MariaDB
 
     def server(self) -> str:

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from connectors.change import Record
+from connectors.envelope import decode
 from sync.errors import Gap
+from sync.worker import intake as intakes
 from sync.worker.intake import Intake, fingerprint
 
 
@@ -84,3 +86,21 @@ def test_the_same_fetch_may_be_taken_twice() -> None:
     made.take(fetched)
     made.take(fetched)
     assert made.reached == 1
+
+
+def test_a_long_fetch_is_never_decoded_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decoded record takes ten times its bytes: what is decoded and not yet applied bounds the memory of a load."""
+    made, decoded = intake(), 0
+    held: list[int] = []
+
+    def counted(*raw: Any) -> Record:
+        nonlocal decoded
+        decoded += 1
+        held.append(decoded - 1 - made.applier.progress.offset)
+        return decode(*raw)
+
+    monkeypatch.setattr(intakes, "decode", counted)
+    made.begin()
+    made.take([Raw(offset) for offset in range(10 * intakes.STEP)])
+    assert made.applier.progress.offset == 10 * intakes.STEP - 1
+    assert max(held) <= 2 * intakes.STEP

@@ -168,6 +168,8 @@ def test_the_version_follows_the_meaning_and_nothing_else() -> None:
     assert version(SHOP) == version(SHOP) == version(SHOP + tests)
     assert version(SHOP) == version("# a comment\n" + SHOP.replace("root: orders", "root: 'orders'"))
     assert version(SHOP) != version(SHOP.replace("N: new", "N: brand new"))
+    said = SHOP.replace("customer_id: {}, status_cd", "customer_id: {empty: not recorded}, status_cd")
+    assert version(SHOP) != version(said), "what stands for NULL by default is not said in sentences"
     assert len(version(SHOP)) == 12
     assert int(version(SHOP), 16) >= 0
 
