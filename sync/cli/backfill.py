@@ -70,7 +70,7 @@ def backfill(
         try:
             if not watch:
                 for name, tables in chosen.items():
-                    asked.append(_ask(state, registered, name, tables, where))
+                    asked.append(ask_for(state, registered, name, tables, where))
             if detach:
                 _say_detached(registered, asked, json=json)
                 return
@@ -111,7 +111,9 @@ def _chosen(
     return chosen
 
 
-def _ask(state: State, registered: Registered, source: str, tables: tuple[str, ...], where: str | None) -> Backfill:
+def ask_for(
+    state: State, registered: Registered, source: str, tables: tuple[str, ...], where: str | None = None
+) -> Backfill:
     """Note it in the state: the worker tells the connector, and does so again where it was killed in the middle."""
     from connectors.registration import source_database
     from sync.state.backfills import ask
@@ -164,7 +166,7 @@ def _stop(state: State, registered: Registered, sources: list[str], *, json: boo
     with state.read() as connection:
         done = [each for each in (find_backfill(connection, one.id) for one in wanted) if each is not None]
     if json:
-        terminal.print_json([_json(registered, each) for each in done])
+        terminal.print_json([as_json(registered, each) for each in done])
         return
     for each in done:
         terminal.line(f"{registered.name}: {', '.join(each.tables)}: {each.outcome} after {each.rows:,} rows")
@@ -187,13 +189,13 @@ def _wait_for_end(state: State, identity: str) -> None:
 
 def _say_detached(registered: Registered, asked: list[Backfill], *, json: bool) -> None:
     if json:
-        terminal.print_json([_json(registered, each) for each in asked])
+        terminal.print_json([as_json(registered, each) for each in asked])
         return
     tables = ", ".join(table for each in asked for table in each.tables)
     terminal.line(f"asked for {tables}; look: headrace backfill {registered.name} --watch")
 
 
-def _json(registered: Registered, one: Backfill) -> dict[str, Any]:
+def as_json(registered: Registered, one: Backfill) -> dict[str, Any]:
     source = next(name for name, number in registered.sources.items() if number == one.source_id)
     took = None if one.ended_at is None else round(one.ended_at - one.asked_at, 1)
     return {
@@ -214,7 +216,7 @@ def _print(registered: Registered, ended: list[Backfill], *, json: bool) -> None
     from sync.state.backfills import COMPLETE
 
     if json:
-        terminal.print_json([_json(registered, each) for each in ended])
+        terminal.print_json([as_json(registered, each) for each in ended])
     for each in ended:
         tables = ", ".join(each.tables)
         if each.outcome != COMPLETE:
