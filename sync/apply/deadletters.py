@@ -63,8 +63,8 @@ class DeadLetters:
         key = None
         if table is not None and record.key is not None:
             key = key_of(table, image(table, record.key, self._limit))
-            if key is not None and (table.name, key) in self._standing:
-                self._came_again(connection, (table.name, key), snapshot, record.reason)
+            at = None if key is None else (table.name, key)
+            if at in self._standing and self._came_again(connection, at, snapshot, record.reason):
                 return
         connection.execute(
             insert(DEAD_LETTER).values(
@@ -84,13 +84,12 @@ class DeadLetters:
         if table is not None and key is not None:
             self._standing.add((table.name, key))
 
-    def _came_again(self, connection: Connection, at: At, snapshot: int, reason: str) -> None:
+    def _came_again(self, connection: Connection, at: At, snapshot: int, reason: str) -> bool:
+        """Count it where it stands; somebody may have discarded it since the state was read."""
         its = (DEAD_LETTER.c.source_table == at[0], DEAD_LETTER.c.row_key == at[1])
-        connection.execute(
-            update(DEAD_LETTER)
-            .where(*self._mine, DEAD_LETTER.c.discarded.is_(None), *its)
-            .values(attempts=DEAD_LETTER.c.attempts + 1, seen=snapshot, reason=reason)
-        )
+        counted = {"attempts": DEAD_LETTER.c.attempts + 1, "seen": snapshot, "reason": reason}
+        standing = (*self._mine, DEAD_LETTER.c.discarded.is_(None), *its)
+        return connection.execute(update(DEAD_LETTER).where(*standing).values(counted)).rowcount > 0
 
     def settle(self, connection: Connection, whole: Collection[At]) -> None:
         """These rows are known whole again: what could not be applied of them before does no harm any more."""
