@@ -47,6 +47,9 @@ def backfill(
     `--where`, or when the reading was interrupted, nothing is. The worker does it: Ctrl-C ends the looking, not the
     reading, and a restart of worker or Connect does not end it either. Exit code 1 if a table could not be read.
 
+    Meanwhile standard error shows rows read of the estimated, rows a second and the time left: bars on a terminal,
+    a line every 3 s elsewhere, with `--json` a JSON object a line. Standard output has the result alone.
+
     Examples:
 
         headrace backfill airline
@@ -74,7 +77,7 @@ def backfill(
             if detach:
                 _say_detached(registered, asked, json=json)
                 return
-            ended = follow(state, registered, [each.id for each in asked], quiet=json)
+            ended = follow(state, registered, [each.id for each in asked], json=json)
         except KeyboardInterrupt:
             if not asked:
                 raise
@@ -213,6 +216,7 @@ def as_json(registered: Registered, one: Backfill) -> dict[str, Any]:
 
 
 def _print(registered: Registered, ended: list[Backfill], *, json: bool) -> None:
+    from sync.cli.backfill_figures import result
     from sync.state.backfills import COMPLETE
 
     if json:
@@ -222,11 +226,7 @@ def _print(registered: Registered, ended: list[Backfill], *, json: bool) -> None
         if each.outcome != COMPLETE:
             terminal.fail(f"{registered.name}: {tables}: {each.outcome}", "What was read of it is applied.")
         elif not json:
-            gone = f", {each.removed:,} of them gone at the source" if each.removed else ""
-            differed = each.changed + each.removed
-            terminal.line(
-                f"{registered.name}: {tables}: {each.rows:,} rows read, {differed:,} were not as stored{gone}"
-            )
+            terminal.line(result(registered.name, each))
         if each.outcome == COMPLETE and not each.swept and each.condition is None:
             terminal.warn("The reading was interrupted, so rows that the source no longer has were not looked for.")
             terminal.warn("To have them removed, run it again.")
