@@ -115,8 +115,8 @@ class _Batch:
         elif isinstance(record, SnapshotNotice):
             self._notice(record, sequence)
         elif isinstance(record, Broken):
-            plan = self.applier.table(record.table) if record.table else None
-            self.applier.letters.set_aside(self.connection, self.progress.epoch, record, plan)
+            self._flush()  # a change that came before it must not settle it
+            self._set_aside(record, self.applier.table(record.table) if record.table else None)
 
     def _stale(self, record: Change | Truncate | Message | SchemaChange) -> bool:
         """Whether this is sent again from below the highest database position applied.
@@ -221,10 +221,13 @@ class _Batch:
             try:
                 fold.add(table, change, why)
             except Undecodable as exc:
-                record = Broken(change.offset, change.committed_at, str(exc))
-                self.applier.letters.set_aside(self.connection, self.progress.epoch, record, table)
+                self._set_aside(Broken(change.offset, change.committed_at, str(exc)), table)
         self.pending = []
         self._store(fold)
+
+    def _set_aside(self, record: Broken, table: TablePlan | None) -> None:
+        progress = self.progress
+        self.applier.letters.set_aside(self.connection, (progress.epoch, progress.snapshot.number), record, table)
 
     def _store(self, fold: Fold) -> None:
         applier, snapshot = self.applier, self.progress.snapshot
@@ -268,7 +271,7 @@ class _Batch:
             applier.backfilling.completing(self.connection, snapshot)
         whole = read_whole(applier, snapshot)
         removed = sweep(applier, self.connection, self.progress, whole, why) if snapshot.number > 1 else 0
-        applier.letters.read_again(self.connection, whole)
+        applier.letters.read_again(self.connection, whole, snapshot.number)
         if snapshot.kind == INITIAL and not self.progress.loaded:
             self.progress.loaded = True
             for kind in applier.raising.kinds:

@@ -47,6 +47,9 @@ def backfill(
     `--where`, or when the reading was interrupted, nothing is. The worker does it: Ctrl-C ends the looking, not the
     reading, and a restart of worker or Connect does not end it either. Exit code 1 if a table could not be read.
 
+    Meanwhile standard error shows rows read of the estimated, rows a second and the time left: bars on a terminal,
+    a line every 3 s elsewhere, with `--json` a JSON object a line. Standard output has the result alone.
+
     Examples:
 
         headrace backfill airline
@@ -70,11 +73,11 @@ def backfill(
         try:
             if not watch:
                 for name, tables in chosen.items():
-                    asked.append(_ask(state, registered, name, tables, where))
+                    asked.append(ask_for(state, registered, name, tables, where))
             if detach:
                 _say_detached(registered, asked, json=json)
                 return
-            ended = follow(state, registered, [each.id for each in asked], quiet=json)
+            ended = follow(state, registered, [each.id for each in asked], json=json)
         except KeyboardInterrupt:
             if not asked:
                 raise
@@ -111,7 +114,9 @@ def _chosen(
     return chosen
 
 
-def _ask(state: State, registered: Registered, source: str, tables: tuple[str, ...], where: str | None) -> Backfill:
+def ask_for(
+    state: State, registered: Registered, source: str, tables: tuple[str, ...], where: str | None = None
+) -> Backfill:
     """Note it in the state: the worker tells the connector, and does so again where it was killed in the middle."""
     from connectors.registration import source_database
     from sync.state.backfills import ask
@@ -164,7 +169,7 @@ def _stop(state: State, registered: Registered, sources: list[str], *, json: boo
     with state.read() as connection:
         done = [each for each in (find_backfill(connection, one.id) for one in wanted) if each is not None]
     if json:
-        terminal.print_json([_json(registered, each) for each in done])
+        terminal.print_json([as_json(registered, each) for each in done])
         return
     for each in done:
         terminal.line(f"{registered.name}: {', '.join(each.tables)}: {each.outcome} after {each.rows:,} rows")
@@ -187,13 +192,13 @@ def _wait_for_end(state: State, identity: str) -> None:
 
 def _say_detached(registered: Registered, asked: list[Backfill], *, json: bool) -> None:
     if json:
-        terminal.print_json([_json(registered, each) for each in asked])
+        terminal.print_json([as_json(registered, each) for each in asked])
         return
     tables = ", ".join(table for each in asked for table in each.tables)
     terminal.line(f"asked for {tables}; look: headrace backfill {registered.name} --watch")
 
 
-def _json(registered: Registered, one: Backfill) -> dict[str, Any]:
+def as_json(registered: Registered, one: Backfill) -> dict[str, Any]:
     source = next(name for name, number in registered.sources.items() if number == one.source_id)
     took = None if one.ended_at is None else round(one.ended_at - one.asked_at, 1)
     return {
@@ -211,20 +216,17 @@ def _json(registered: Registered, one: Backfill) -> dict[str, Any]:
 
 
 def _print(registered: Registered, ended: list[Backfill], *, json: bool) -> None:
+    from sync.cli.backfill_figures import result
     from sync.state.backfills import COMPLETE
 
     if json:
-        terminal.print_json([_json(registered, each) for each in ended])
+        terminal.print_json([as_json(registered, each) for each in ended])
     for each in ended:
         tables = ", ".join(each.tables)
         if each.outcome != COMPLETE:
             terminal.fail(f"{registered.name}: {tables}: {each.outcome}", "What was read of it is applied.")
         elif not json:
-            gone = f", {each.removed:,} of them gone at the source" if each.removed else ""
-            differed = each.changed + each.removed
-            terminal.line(
-                f"{registered.name}: {tables}: {each.rows:,} rows read, {differed:,} were not as stored{gone}"
-            )
+            terminal.line(result(registered.name, each))
         if each.outcome == COMPLETE and not each.swept and each.condition is None:
             terminal.warn("The reading was interrupted, so rows that the source no longer has were not looked for.")
             terminal.warn("To have them removed, run it again.")

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import re
-import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sync.cli import terminal
 from sync.cli.applied_mappings import called, document_key, find, find_all, find_document, open_state
 from sync.cli.mapping_files import counted
-from sync.errors import SettingsError
 
-POSITION = re.compile(r"\d+:\d+")
+if TYPE_CHECKING:
+    from sync.evidence.parked import Parked, Unapplied
 
 app = typer.Typer(no_args_is_help=True, help="What is set aside: list it, try it again, or say that it does no harm.")
+
+What = Annotated[
+    str, typer.Argument(metavar="[MAPPING.]DOCUMENT", help="The document type; of a record its mapping alone.")
+]
 
 
 @app.command("list")
 def list_(
     mapping: Annotated[str | None, typer.Argument(metavar="MAPPING", help="Only this one.", show_default=False)] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    all_: Annotated[bool, typer.Option("--all", help="Also what was discarded, and records that are settled.")] = False,
     json: terminal.Json = False,
 ) -> None:
     """Every parked document and every record that was not applied, with the cure. Exit code 1 if there is one.
@@ -29,39 +32,47 @@ def list_(
     Examples:
 
         headrace deadletters list airline
+
+        headrace deadletters list --all
     """
-    from sync.cli.status import discard_command, read_again_command, retry_command
-    from sync.evidence.parked import parked, unapplied
+    from sync.evidence.parked import count_discarded, parked, unapplied
 
     with open_state(new=False) as state, state.read() as connection:
         find_all(connection, mapping)
-        found = list(parked(connection, mapping, limit=limit))
-        lost = list(unapplied(connection, mapping, limit=limit))
+        found = list(parked(connection, mapping, limit=limit, all_=all_))
+        lost = list(unapplied(connection, mapping, limit=limit, all_=all_))
+        discarded = count_discarded(connection, mapping)
     if json:
         terminal.print_json(
             [{**each.to_json(), "document": called(each.document)} for each in found]
             + [record.to_json() for record in lost]
         )
-    for record in [] if json else lost:
+    else:
+        _print_list(lost, found)
+    standing = any(each.discarded is None for each in found) or any(each.discarded is None for each in lost)
+    if not json and not standing:
+        hint = f" ({counted(discarded, 'document')} discarded: --all)" if discarded and not all_ else ""
+        terminal.line(f"no document is parked, and every record was applied{hint}")
+    if standing:
+        raise typer.Exit(terminal.FINDINGS)
+
+
+def _print_list(lost: list[Unapplied], found: list[Parked]) -> None:
+    from sync.cli import deadletters_show as shown
+
+    for record in lost:
         terminal.line(f"{record.mapping}, source {record.source}, record {record.position}", "bold")
         terminal.line(record.reason, indent=2)
-        terminal.line(f"read it again: {read_again_command(record)}", indent=2)
-        terminal.line(f"if it does no harm: {discard_command(record)}", indent=2)
-    for each in [] if json else found:
+        shown.print_cure(record)
+    for each in found:
         terminal.line(f"{each.mapping}.{called(each.document)} {each.key}", "bold")
         terminal.line(each.reason, indent=2)
-        terminal.line(f"again: {retry_command(each)}", indent=2)
-    if found or lost:
-        raise typer.Exit(terminal.FINDINGS)
-    if not json:
-        terminal.line("no document is parked, and every record was applied")
+        shown.print_cure(each)
 
 
 @app.command()
 def show(
-    what: Annotated[
-        str, typer.Argument(metavar="[MAPPING.]DOCUMENT", help="The document type; of a record the mapping.")
-    ],
+    what: What,
     key: Annotated[str, typer.Argument(metavar="KEY", help="The document's key; of a record EPOCH:OFFSET.")],
     json: terminal.Json = False,
 ) -> None:
@@ -74,10 +85,10 @@ def show(
         headrace deadletters show airline 1:4711
     """
     from sync.cli import deadletters_show as shown
-    from sync.state.registry import applied
+    from sync.cli.deadletters_acts import means_records
 
     with open_state(new=False) as state, state.read() as connection:
-        if POSITION.fullmatch(key) and what in applied(connection):
+        if means_records(connection, what, [key]):
             lost = shown.record(connection, find(connection, what), key)
             terminal.print_json(lost.to_json()) if json else shown.print_record(lost)
             return
@@ -88,70 +99,67 @@ def show(
 
 @app.command()
 def retry(
-    document: Annotated[str, typer.Argument(metavar="[MAPPING.]DOCUMENT", help="The document type.")],
+    what: What,
     keys: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY", help="All parked ones where none is named.", show_default=False),
+        typer.Argument(metavar="KEY", help="As for `show`; all of them where none is named.", show_default=False),
     ] = None,
     json: terminal.Json = False,
 ) -> None:
-    """Owe parked documents again: the worker builds them anew and parks again what still cannot be built.
+    """Try it again: documents are built anew, and the tables of records are read again from the source.
 
-    A document is also tried again by itself when one of its rows changes, and all are when a mapping is applied anew.
-    For a record that was not applied, `headrace backfill` reads its table again.
+    Documents are owed again, discarded ones only where they are named; the worker parks again what still cannot be
+    built. They are also tried by themselves when one of their rows changes, and when a mapping is applied anew.
+
+    What a record said is not kept, and rows may have changed since. So its table is read again as by
+    `headrace backfill` (all tables where it does not tell which); it is settled when its row comes whole, or is gone.
 
     Examples:
 
         headrace deadletters retry airline.booking 7
+
         headrace deadletters retry booking
+
+        headrace deadletters retry airline 1:4711
     """
-    from sqlalchemy import select
+    from sync.cli.deadletters_acts import means_records, retry_documents, retry_records
 
-    from sync.state.owed import Priority, Raise
-    from sync.state.raises import Raises
-    from sync.state.registry import DOCUMENT, next_sequence
-
-    with open_state(new=False) as state, state.write() as connection:
-        registered, kind = find_document(find_all(connection, None), document)
-        known = select(DOCUMENT.c.key).where(DOCUMENT.c.type_id == kind.id, DOCUMENT.c.parked.is_not(None))
-        if keys:
-            known = known.where(DOCUMENT.c.key.in_([document_key(kind.plan, key) for key in keys]))
-        found = list(connection.execute(known).scalars())
-        why = Raise(next_sequence(state, connection, registered.name, 1), time.time_ns() // 1000, "retry")
-        for start in range(0, len(found), 500):
-            Raises(state).raise_known(connection, kind.id, found[start : start + 500], why, Priority.direct)
-    if json:
-        terminal.print_json({"document": f"{registered.name}.{called(kind.name)}", "owed": found})
-    else:
-        terminal.line(f"{counted(len(found), 'document')} owed again" if found else "nothing of it is parked")
+    with open_state(new=False) as state:
+        with state.read() as connection:
+            registered = find(connection, what) if means_records(connection, what, keys or []) else None
+        if registered is not None:
+            retry_records(state, registered, keys or [], json=json)
+        else:
+            retry_documents(state, what, keys or [], json=json)
 
 
 @app.command()
 def discard(
-    mapping: Annotated[str, typer.Argument(metavar="MAPPING", help="The applied mapping.")],
-    position: Annotated[str, typer.Argument(metavar="EPOCH:OFFSET", help="As `headrace status` names the record.")],
-    reason: Annotated[str, typer.Option(help="Why it does no harm; kept beside the record.")],
+    what: What,
+    keys: Annotated[list[str], typer.Argument(metavar="KEY", help="As for `show`.")],
+    reason: Annotated[str, typer.Option(help="Why it does no harm; kept and shown, so no value of a row.")],
     json: terminal.Json = False,
 ) -> None:
-    """Take it that a record which could not be applied does no harm: its rows were looked at, or changed since.
+    """Take it that it does no harm: it is no longer in the way of `status` and `wait`. Who says so and why is kept.
 
-    Until then no document of the mapping counts as fresh, because nobody knows which of them it would have changed.
+    Of a document nothing stays in Weaviate: an old text of rows that have changed would be stale, and nobody would
+    know. It comes back by itself when one of its rows or its table changes, and by `retry`. Nobody waits for it,
+    except who names it: `headrace wait --document` says that it was discarded.
+
+    Of a record: its rows were looked at, or changed since. Until then no document of the mapping counts as fresh,
+    because nobody knows which of them it would have changed.
+
+    `headrace deadletters list --all` lists what was discarded. Exit code 1 where nothing of that name stands.
 
     Examples:
 
+        headrace deadletters discard airline.booking 7 --reason "a test booking, its fare code will never have words"
+
         headrace deadletters discard airline 1:4711 --reason "row 7 was deleted since"
     """
-    from sync.evidence.parked import discard as discard_record
+    from sync.cli.deadletters_acts import discarding, means_records
 
-    with open_state(new=False) as state, state.write() as connection:
-        find(connection, mapping)
-        try:
-            found = discard_record(connection, mapping, position, reason)
-        except ValueError as exc:
-            raise SettingsError(f"{position} is no position", advice="`headrace status` names it: 1:4711.") from exc
-    if json:
-        terminal.print_json({"mapping": mapping, "position": position, "discarded": found})
-    else:
-        terminal.line(f"{counted(found, 'record')} discarded" if found else "no such record stands there")
-    if not found:
-        raise typer.Exit(terminal.FINDINGS)
+    with open_state(new=False) as state:
+        with state.read() as connection:
+            records = means_records(connection, what, keys)
+        discarding(state, what, keys, reason, records=records, json=json)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sync.cli import terminal
 from sync.cli.applied_mappings import NoSuch, called
-from sync.cli.status import discard_command, moment, read_again_command, retry_command
+from sync.cli.mapping_files import counted
+from sync.cli.status import discard_command, moment, retry_command
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -62,14 +63,14 @@ def _walk(row: Gathered, found: dict[tuple[str, str], None]) -> None:
 
 
 def record(connection: Connection, registered: Registered, position: str) -> Unapplied:
-    """A record that was not applied. Raises NoSuch where none stands at ``position``."""
+    """A record that was not applied, or was discarded. Raises NoSuch where there is none at ``position``."""
     from sync.evidence.parked import unapplied
 
-    for each in unapplied(connection, registered.name, limit=1_000_000):
+    for each in unapplied(connection, registered.name, limit=1_000_000, all_=True):
         if each.position == position:
             return each
     raise NoSuch(
-        f"{registered.name}: every record at {position} was applied, or read again since",
+        f"{registered.name}: no record at {position} was left out",
         advice=f"`headrace deadletters list {registered.name}` names those that were not.",
     )
 
@@ -77,7 +78,7 @@ def record(connection: Connection, registered: Registered, position: str) -> Una
 def print_document(found: Parked, rows: list[dict[str, str]]) -> None:
     terminal.line(f"{found.mapping}.{called(found.document)} {found.key}", "bold")
     terminal.line(found.reason, "yellow", indent=2)
-    terminal.line(f"tried {found.attempts} times in vain", indent=2)
+    terminal.line(f"tried {counted(found.attempts, 'time')} in vain", indent=2)
     if found.since:
         terminal.line(f"since {moment(found.since)}", indent=2)
     if found.position:
@@ -88,18 +89,38 @@ def print_document(found: Parked, rows: list[dict[str, str]]) -> None:
             terminal.line(f"{each['table']} {each['key']}", indent=4)
         if len(rows) > SHOWN:
             terminal.line(f"and {len(rows) - SHOWN:,} more; --json names them", indent=4)
-    terminal.line(f"again: {retry_command(found)}", indent=2)
+    print_cure(found)
 
 
 def print_record(found: Unapplied) -> None:
     terminal.line(f"{found.mapping}, source {found.source}, record {found.position}", "bold")
     terminal.line(found.reason, "yellow", indent=2)
-    terminal.line(f"since {moment(found.since)}", indent=2)
+    terminal.line(f"tried {counted(found.attempts, 'time')} in vain, since {moment(found.since)}", indent=2)
     if found.table:
         row = f"row {found.table} {found.key}" if found.key else f"a row of {found.table}"
         terminal.line(f"{row}; settled by itself when that row is shown again, whole", indent=2)
-    terminal.line(f"read it again: {read_again_command(found)}", indent=2)
-    terminal.line(f"if it does no harm: {discard_command(found)}", indent=2)
+    print_cure(found)
+
+
+def print_cure(found: Parked | Unapplied) -> None:
+    """What can be done about it; of one that is settled how it was."""
+    from sync.evidence.parked import Parked
+
+    if found.discarded is None:
+        for cure in cures(found):
+            terminal.line(cure, indent=2)
+        return
+    when = f", {moment(found.discarded_at)}" if found.discarded_at else ""
+    if found.discarded_by is None:
+        terminal.line(f"settled: {found.discarded}{when}", indent=2)
+        return
+    terminal.line(f"discarded by {found.discarded_by}{when}: {found.discarded}", indent=2)
+    if isinstance(found, Parked):  # a record was settled by its row, or somebody has looked at it
+        terminal.line(f"again: {retry_command(found)}", indent=2)
+
+
+def cures(found: Parked | Unapplied) -> list[str]:
+    return [f"again: {retry_command(found)}", f"if it does no harm: {discard_command(found)}"]
 
 
 def document_json(found: Parked, rows: list[dict[str, str]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -139,6 +140,9 @@ def _table(seen: Seen, *, clock: bool = False) -> RenderableType:
         parts += [Text(), *_unapplied(seen.unapplied)]
     if parked:
         parts += [Text(), *_parked(statuses, parked)]
+    if discarded := sum(each.discarded for each in statuses):
+        said = f"{counted(discarded, 'document')} discarded, not in Weaviate: headrace deadletters list --all"
+        parts += [Text(), Text(said, "dim")]
     if seen.workers:
         parts += [Text(), Text(seen.workers, "dim")]
     return Group(*parts)
@@ -165,6 +169,7 @@ def _unapplied(unapplied: list[Unapplied]) -> list[RenderableType]:
     for each in unapplied:
         made.append(Text(f"{each.mapping}, source {each.source}, position {each.position}, since {moment(each.since)}"))
         made.append(Text(f"  {each.reason}", "yellow"))
+        made.append(Text(f"  again: {retry_command(each)}", "dim"))
         made.append(Text(f"  if it does no harm: {discard_command(each)}", "dim"))
     return made
 
@@ -193,25 +198,22 @@ def workers(members: Sequence[Member]) -> str:
     return f"{counted(len(members), 'worker')}: {named}"
 
 
-def retry_command(parked: Parked) -> str:
-    """The command that tries a parked document again."""
-    import shlex
-
-    return shlex.join(["headrace", "deadletters", "retry", f"{parked.mapping}.{called(parked.document)}", parked.key])
+def retry_command(found: Parked | Unapplied) -> str:
+    """The command that builds a parked document again, or reads the table of a record again."""
+    return shlex.join(["headrace", "deadletters", "retry", *_name(found)])
 
 
-def discard_command(lost: Unapplied) -> str:
-    """The command that says that a record which was not applied does no harm."""
-    import shlex
-
-    return shlex.join(["headrace", "deadletters", "discard", lost.mapping, lost.position, "--reason", "…"])
+def discard_command(found: Parked | Unapplied) -> str:
+    """The command that says that it does no harm."""
+    return shlex.join(["headrace", "deadletters", "discard", *_name(found), "--reason", "…"])
 
 
-def read_again_command(lost: Unapplied) -> str:
-    """The command that reads a record's table again, or all of them where it does not tell."""
-    import shlex
+def _name(found: Parked | Unapplied) -> tuple[str, str]:
+    from sync.evidence.parked import Parked
 
-    return shlex.join(["headrace", "backfill", lost.mapping, *([lost.table] if lost.table else [])])
+    if isinstance(found, Parked):
+        return f"{found.mapping}.{called(found.document)}", found.key
+    return found.mapping, found.position
 
 
 def ago(seconds: float | None) -> str:

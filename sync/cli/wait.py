@@ -60,7 +60,8 @@ def wait(
 
     Writes a marker into each source's own log and waits until it has come out at the other end and nothing that was
     committed before it is owed. Prints the milliseconds since the marker's commit. Exit code 1 after the timeout, or
-    when parked documents, or records that could not be applied, stand in the way; they are named.
+    when parked documents, or records that could not be applied, stand in the way; they are named. Documents that were
+    discarded are waited for only where `--document` names one, and then it says so.
 
     Examples:
 
@@ -135,7 +136,7 @@ def _print(waited: Waited, timeout: str) -> None:
     for lost in waited.unapplied:
         terminal.fail(
             f"{waited.mapping}: the record at {lost.position} could not be applied: {lost.reason}",
-            f"If it does no harm: {discard_command(lost)}",
+            f"Again: {retry_command(lost)}. If it does no harm: {discard_command(lost)}",
         )
     for reason in found.drift:
         terminal.fail(f"{waited.mapping}: {reason}", CURE)
@@ -151,7 +152,8 @@ def _print(waited: Waited, timeout: str) -> None:
         what = counted(found.owed, "document") if found.owed else "the first load"
         terminal.fail(f"{waited.mapping}: {what} still owed after {timeout}")
     for each in waited.parked:
+        what = "parked" if each.discarded is None else "discarded, and nothing of it searchable"
         terminal.fail(
-            f"{each.mapping}.{called(each.document)} {each.key} is parked: {each.reason}",
+            f"{each.mapping}.{called(each.document)} {each.key} is {what}: {each.discarded or each.reason}",
             f"Again: {retry_command(each)}",
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from sync.evidence.parked import count_unapplied
+from sync.evidence.parked import DISCARDED, PARKED, count_unapplied
 from sync.mapping.duration import seconds
 from sync.mapping.model import Freshness
 from sync.state.drift import CURE, of_document, of_mapping
@@ -34,6 +34,7 @@ class Status:
     position: str
     lag_seconds: float | None
     trouble: str | None = None
+    discarded: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -62,13 +63,14 @@ def status(connection: Connection, registered: Registered, kind: DocumentKind) -
         select(
             func.count().filter(DOCUMENT.c.priority.is_not(None)),
             func.count().filter(DOCUMENT.c.priority == int(Priority.backfill)),
-            func.count().filter(DOCUMENT.c.parked.is_not(None)),
+            func.count().filter(PARKED),
             func.count().filter(DOCUMENT.c.chunks > 0),
             func.coalesce(func.sum(DOCUMENT.c.chunks), 0),
             func.min(DOCUMENT.c.owed_from).filter(DOCUMENT.c.priority < int(Priority.backfill)),
+            func.count().filter(DISCARDED),
         ).where(DOCUMENT.c.type_id == kind.id)
     ).one()
-    owed, backfill, parked, documents, objects, owed_from = counted
+    owed, backfill, parked, documents, objects, owed_from, discarded = counted
     source = _source(connection, registered, owed_from)
     trouble = source.trouble or connection.execute(select(TYPE.c.trouble).where(TYPE.c.id == kind.id)).scalar_one()
     lag = max(0.0, time.time() - source.committed_at / 1e6) if source.committed_at else None
@@ -90,6 +92,7 @@ def status(connection: Connection, registered: Registered, kind: DocumentKind) -
         position=source.position,
         lag_seconds=None if lag is None else round(lag, 3),
         trouble=trouble,
+        discarded=discarded,
     )
 
 

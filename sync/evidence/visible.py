@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from sync.evidence.parked import count_unapplied
+from sync.evidence.parked import PARKED, count_unapplied
 from sync.state.database import State
 from sync.state.drift import of_document, of_mapping
 from sync.state.registry import DOCUMENT, MARKER, SOURCE, Registered
@@ -21,7 +21,10 @@ LOOK_EVERY = 0.005  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """``yes``: everything committed before the marker is searchable; parked documents are named beside it."""
+    """``yes``: everything committed before the marker is searchable; parked documents are named beside it.
+
+    So is one that was discarded where it is what is waited for: nothing of it will be found.
+    """
 
     yes: bool
     seen: bool  # the marker came out of the source's log
@@ -95,7 +98,8 @@ def visible(
     owed = connection.execute(
         select(func.count()).where(*mine, DOCUMENT.c.priority.is_not(None), DOCUMENT.c.owed_from <= max(sequences))
     ).scalar_one()
-    parked = connection.execute(select(DOCUMENT.c.key).where(*mine, DOCUMENT.c.parked.is_not(None)).limit(20)).scalars()
+    in_the_way = PARKED if document is None else DOCUMENT.c.parked.is_not(None)
+    parked = connection.execute(select(DOCUMENT.c.key).where(*mine, in_the_way).limit(20)).scalars()
     keys = tuple(parked)
     lost = count_unapplied(connection, registered.name)
     drift = _drift(connection, registered, None if document is None else document[0])

@@ -183,7 +183,7 @@ _CONFIRM = (
         digest=bindparam("b_digest"),
         doubtful=False,
         attempts=0,
-        parked=None,
+        parked=case((DOCUMENT.c.discarded.is_(None), None), else_=DOCUMENT.c.parked),
         priority=case((_UP_TO_DATE, None), else_=DOCUMENT.c.priority),
         owed_from=case(
             (_UP_TO_DATE, None),
@@ -197,7 +197,13 @@ _FORGET = delete(DOCUMENT).where(DOCUMENT.c.id == bindparam("b_id"), DOCUMENT.c.
 _PARK = (
     update(DOCUMENT)
     .where(DOCUMENT.c.id == bindparam("b_id"), DOCUMENT.c.wanted <= bindparam("b_rev"))
-    .values(parked=bindparam("b_reason"), parked_at=bindparam("b_at"), priority=None, attempts=DOCUMENT.c.attempts + 1)
+    .values(
+        parked=bindparam("b_reason"),
+        parked_at=bindparam("b_at"),
+        discarded=None,  # Weaviate would not have its objects removed: it is in the way again, and says why
+        priority=None,
+        attempts=DOCUMENT.c.attempts + 1,
+    )
 )
 _POSTPONE = (
     update(DOCUMENT)

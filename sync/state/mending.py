@@ -7,20 +7,16 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import ColumnElement, Connection, update
 
 from sync.state.owed import Priority, Raise
-from sync.state.raises import Raises
+from sync.state.raises import as_it_is
 from sync.state.registry import DOCUMENT
 
 
-def write_anew(connection: Connection, raises: Raises, type_id: int, keys: Collection[str] | None, why: Raise) -> None:
+def write_anew(connection: Connection, type_id: int, keys: Collection[str] | None, why: Raise) -> None:
     """Owe these known documents of a type, or all of them, whatever their texts are."""
     mine: list[ColumnElement[bool]] = [DOCUMENT.c.type_id == type_id]
     if keys is not None:
         mine.append(DOCUMENT.c.key.in_(list(keys)))
-    connection.execute(update(DOCUMENT).where(*mine).values(digest=None))
-    if keys is None:
-        raises.raise_all(connection, type_id, why, Priority.backfill)
-    else:
-        raises.raise_known(connection, type_id, list(keys), why, Priority.backfill)
+    connection.execute(update(DOCUMENT).where(*mine).values(digest=None, **as_it_is(why, Priority.backfill)))
 
 
 def expect_chunks(connection: Connection, type_id: int, chunks: Mapping[str, int]) -> None:

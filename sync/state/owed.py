@@ -50,6 +50,7 @@ class Owed:
     digest: str | None
     attempts: int
     doubtful: bool
+    discarded: str | None = None  # why nothing of it is to stand in Weaviate, until it is raised again
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Settled:
     """What became of an owed document. ``vectors`` are (chunk number, text hash, embedding) that are new."""
 
     owed: Owed
-    outcome: str  # written, removed, unchanged, parked
+    outcome: str  # written, removed, unchanged, parked, discarded
     chunks: int = 0
     digest: str | None = None
     vectors: tuple[tuple[int, str, bytes], ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, or_, update
+from sqlalchemy import Connection, Select, bindparam, case, literal, or_, update
 
 from sync.state.database import State
 from sync.state.owed import Priority, Raise, bucket_of
@@ -38,10 +38,23 @@ def _raised(new: dict[str, Any]) -> dict[str, Any]:
         "wanted": DOCUMENT.c.wanted + 1,
         "cause": new["cause"],
         "parked": None,
+        # It was set aside for what its rows were.
+        "discarded": None,
+        "discarded_by": None,
+        "discarded_at": None,
         "attempts": 0,
         # What may still land must land first, however often the document is raised meanwhile.
         "not_before": case((DOCUMENT.c.doubtful, DOCUMENT.c.not_before), else_=0.0),
     }
+
+
+def as_it_is(why: Raise, priority: Priority) -> dict[str, Any]:
+    """Values by which a document is owed though its rows are as they were: one that was discarded stays so."""
+    plain = {"owed_from": why.sequence, "owed_at": why.committed_at, "priority": int(priority), "cause": why.cause}
+    new = {name: literal(value, DOCUMENT.c[name].type) for name, value in plain.items()}
+    kept = ("parked", "discarded", "discarded_by", "discarded_at")
+    values = {name: value for name, value in _raised(new).items() if name not in kept}
+    return {**values, "parked": case((DOCUMENT.c.discarded.is_(None), None), else_=DOCUMENT.c.parked)}
 
 
 _RAISE = (

@@ -116,7 +116,8 @@ class DocumentRecord(SQLModel, table=True):
 
     ``priority`` is NULL when nothing is owed or the document is parked; otherwise 0 a direct change,
     1 fan-out, 2 backfill. ``sent_chunks`` is the highest chunk count ever noted as sent and not yet
-    known to be pruned; ``sent`` the revision noted as sent and not yet confirmed.
+    known to be pruned; ``sent`` the revision noted as sent and not yet confirmed. ``discarded`` says why somebody set a
+    parked one aside: nothing of it stands in Weaviate until it is raised again.
     """
 
     __tablename__ = "document"
@@ -153,6 +154,9 @@ class DocumentRecord(SQLModel, table=True):
     digest: str | None = None
     parked: str | None = Field(default=None, sa_column=Column(Text))
     parked_at: str | None = Field(default=None, sa_column=Column(Text))  # the position that it was built from in vain
+    discarded: str | None = Field(default=None, sa_column=Column(Text))
+    discarded_by: str | None = None
+    discarded_at: float | None = None
     attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False, default=0))
     not_before: float = Field(default=0.0, sa_column=Column(Float, nullable=False, default=0.0))
     doubtful: bool = False
@@ -195,7 +199,7 @@ class AppliedRecord(SQLModel, table=True):
 
 
 class LedgerRecord(SQLModel, table=True):
-    """What became of each owed document: written, removed, unchanged or parked, and why it was owed."""
+    """What became of each owed document: written, removed, unchanged, parked or discarded, and why it was owed."""
 
     __tablename__ = "ledger"
     __table_args__ = (Index("ledger_document", "type_id", "key"),)
@@ -215,7 +219,8 @@ class DeadLetterRecord(SQLModel, table=True):
     """A record of a topic that could not be applied: position and reason, never a value.
 
     Until its row is shown whole again (by a change or a snapshot), or somebody discards it, nothing of its mapping is
-    fresh. Then ``discarded`` says why it does no harm any more.
+    fresh. Then ``discarded`` says why it does no harm any more, and ``discarded_by`` who says so, nobody where it
+    settled itself. ``attempts`` counts how often the row came in vain, ``seen`` is the latest snapshot by then.
     """
 
     __tablename__ = "dead_letter"
@@ -229,7 +234,11 @@ class DeadLetterRecord(SQLModel, table=True):
     source_table: str | None = None  # by the mapping's name, where the record tells
     row_key: str | None = Field(default=None, sa_column=Column(Text))
     found_at: float
-    discarded: str | None = Field(default=None, sa_column=Column(Text))  # why somebody says that it does no harm
+    attempts: int = 1
+    seen: int = 0
+    discarded: str | None = Field(default=None, sa_column=Column(Text))
+    discarded_by: str | None = None
+    discarded_at: float | None = None
 
 
 class BackfillRecord(SQLModel, table=True):

@@ -14,7 +14,6 @@ from sync.settings import Settings
 from sync.state.database import State
 from sync.state.mending import expect_chunks, write_anew
 from sync.state.owed import Raise
-from sync.state.raises import Raises
 from sync.state.registry import DOCUMENT, TERMS, TYPE, DocumentKind, Registered, applied, load, next_sequence
 from sync.worker.beside import Beside
 from sync.write import collections
@@ -45,7 +44,6 @@ class Collections(Beside):
     ) -> None:
         super().__init__("collections", settings.check_every, leads, patience=30.0)
         self._state, self._store, self._model, self._say, self._wake = state, store, model, say, wake
-        self._raises = Raises(state)
 
     def _look(self) -> None:
         self.look()
@@ -86,7 +84,7 @@ class Collections(Beside):
         collections.make_live(self._store, target.alias, target.collection)
         with self._state.write() as connection:
             why = self._why(connection, registered, "collection made anew")
-            write_anew(connection, self._raises, kind.id, None, why)
+            write_anew(connection, kind.id, None, why)
             self._state.announce(connection)
         self._note(kind, None)
         self._wake()
@@ -132,7 +130,7 @@ class Collections(Beside):
                 why = self._why(connection, registered, "collection mended")
                 highest = {key: max(standing[key]) + 1 for key in part if standing.get(key)}
                 expect_chunks(connection, kind.id, highest)
-                write_anew(connection, self._raises, kind.id, part, why)
+                write_anew(connection, kind.id, part, why)
                 self._state.announce(connection)
         self._wake()
 

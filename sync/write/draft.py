@@ -51,12 +51,13 @@ def as_written(draft: Draft) -> bool:
 
 
 def as_settled(draft: Draft) -> Settled:
+    discarded = draft.owed.discarded is not None
     return Settled(
         draft.owed,
-        "written" if draft.built else "removed",
+        "written" if draft.built else "discarded" if discarded else "removed",
         draft.chunks,
         draft.digest or None,
         tuple(draft.new),
         draft.embedded,
-        gone=draft.built is None,
+        gone=draft.built is None and not discarded,  # whose rows are there, and may change
     )

@@ -65,7 +65,9 @@ class Gathering:
         return self.kinds[owed.type_id]
 
     def build(self, owed: Owed) -> Built | None:
-        """The document, or None where there is none (any more). Raises BuildError."""
+        """The document, or None where there is none (any more), or none shall be. Raises BuildError."""
+        if owed.discarded is not None:
+            return None
         kind = self.kind_of(owed)
         if kind.builder is None:
             return kind.terminology.get(owed.key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select, text
 
+from connectors.change import Broken
 from sync.errors import Fenced, StateConflict
+from sync.evidence.parked import parked, unapplied
 from sync.state.database import State
+from sync.state.discards import Discard, discard_documents, discard_record
 from sync.state.leases import changeable
+from sync.state.mending import write_anew
 from sync.state.owed import Priority, Raise
 from sync.state.raises import Raises
 from sync.state.registry import DOCUMENT
@@ -47,6 +52,33 @@ def test_apply_and_write_work_on_a_state_in_postgresql(world: World) -> None:
     world.log.commit(("bookings", "d", BOOKING))
     world.settle()
     assert world.texts == {}
+
+
+def test_dead_letters_are_discarded_and_come_again_on_a_state_in_postgresql(world: World) -> None:
+    world.log.snapshot(first_rows())
+    world.log.commit(("flights", "u", {**FLIGHT, "status_cd": "??"}))
+    world.settle()
+    kind, why = world.registered.kinds["booking"].id, Raise(1_000, time.time_ns() // 1000, "discarded")
+    with world.state.write() as connection:
+        assert discard_documents(connection, kind, ["7", "8"], Discard("ann", "a test booking"), why) == ["7"]
+    world.write()
+    with world.state.write() as connection:
+        write_anew(connection, kind, None, why)
+    world.write()
+    assert world.texts == {}
+    assert (world.document("7").discarded, world.document("7").priority) == ("a test booking", None)
+    for _ in range(2):
+        world.log._add(Broken, committed_at=0, reason="x", table="public.bookings", key={"booking_id": 7})
+        world.apply()
+    with world.state.write() as connection:
+        (record,) = unapplied(connection, "airline")
+        assert record.attempts == 2
+        assert [one.discarded_by for one in parked(connection, all_=True)] == ["ann"]
+        assert discard_record(connection, "airline", record.position, Discard("ann", "looked at")) == 1
+        assert list(unapplied(connection, "airline")) == []
+    world.log.commit(("flights", "u", FLIGHT))
+    world.settle()
+    assert world.texts == world.expected(first_rows())
 
 
 def test_of_two_that_apply_one_log_each_record_counts_once(world: World) -> None:

@@ -21,7 +21,7 @@ from tests.support.command import Command
 from tests.support.world import World
 
 NAMED = ["mapping", "document", "collection", "state"]
-FIELDS = [*NAMED, "owed", "parked", "documents", "objects", "position", "lag_seconds", "trouble"]
+FIELDS = [*NAMED, "owed", "parked", "documents", "objects", "position", "lag_seconds", "trouble", "discarded"]
 SECRET = "postgresql://me:hunter2@127.0.0.1:1/airline"
 
 
@@ -377,9 +377,9 @@ def test_a_record_that_was_not_applied_is_shown_with_its_row_and_what_reads_it_a
     position = f"1:{len(airline.log.records) - 1}"
     shown = headrace("deadletters", "show", "airline", position)
     assert "row bookings 7; settled by itself" in shown.out
-    assert "read it again: headrace backfill airline bookings\n" in shown.out
+    assert f"again: headrace deadletters retry airline {position}\n" in shown.out
     assert headrace("deadletters", "show", "airline", position, "--json").json["key"] == "7"
-    assert "read it again: headrace backfill airline bookings\n" in headrace("deadletters", "list").out
+    assert f"again: headrace deadletters retry airline {position}\n" in headrace("deadletters", "list").out
     assert headrace("deadletters", "show", "airline", "1:999").code == 2
 
 
