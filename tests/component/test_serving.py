@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,17 +109,7 @@ def test_what_was_refused_is_left_alone_until_its_mapping_is_applied_anew(worker
     hinder(worker, WRONG)
     worker.start()
     wait_until("it to be noted", lambda: "password" in (world.status(FIRST).trouble or ""), SOON)
-    looks = iter(range(20))  # of the worker at its mappings, each in the one thread of the pool
-    real = worker.worker._read_applied
-    seen = threading.Event()
-
-    def counted() -> object:
-        if next(looks, None) is None:
-            seen.set()
-        return real()
-
-    worker.worker._read_applied = counted  # type: ignore[method-assign,assignment]
-    assert seen.wait(SOON)
+    worker.looks_go_on()
     assert worker.databases[FIRST].asked == 1
     worker.databases[FIRST].error = None
     with world.state.write() as connection:
@@ -146,6 +135,24 @@ def test_a_mapping_removed_while_it_is_begun_is_left_and_may_come_again(
     assert worker.databases[FIRST].asked_at_once == 1
     assert len(worker.of(SECOND)) == 1
     assert worker.serves(SECOND)
+
+
+def test_a_mapping_that_is_applied_again_begins_after_its_old_app_has_ended(
+    worker: Running, world: TwoMappings
+) -> None:
+    worker.start()
+    wait_until("both to be served", lambda: worker.serves(FIRST) and worker.serves(SECOND), SOON)
+    (old,) = worker.of(FIRST)
+    old.may_stop.clear()
+    world.remove(FIRST)
+    wait_until("it to be left", lambda: FIRST not in worker.serving._lives, SOON)
+    world.put(FIRST)
+    wait_until("it to be taken up", lambda: FIRST in worker.serving._lives, SOON)
+    worker.looks_go_on()
+    assert worker.of(FIRST) == [old]
+    worker._loop.call_soon_threadsafe(old.may_stop.set)
+    wait_until("it to be served again", lambda: worker.serves(FIRST), SOON)
+    assert len(worker.of(SECOND)) == 1
 
 
 @ways

@@ -25,6 +25,7 @@ from sync.worker.service import Worker
 from sync.worker.serving import Serving
 from tests.support.airline import lock, mapping
 from tests.support.background import Background
+from tests.support.pipeline import wait_until
 from tests.support.world import World
 
 FIRST, SECOND = "airline", "harbour"
@@ -90,12 +91,14 @@ class Database:
 
 
 class App:
-    """A source's app, which crashes when it is told to."""
+    """A source's app, which crashes when it is told to, and stops when it may."""
 
     def __init__(self, topic: str, source: str) -> None:
         self.conf, self.source_name = SimpleNamespace(id=topic), source
         self.crash_reason: BaseException | None = None
         self.started = self.stopped = False
+        self.may_stop = asyncio.Event()
+        self.may_stop.set()
 
     def finalize(self) -> None:
         return None
@@ -104,10 +107,21 @@ class App:
         self.started = True
 
     async def stop(self) -> None:
+        await self.may_stop.wait()
         self.stopped = True
 
     async def crash(self, reason: BaseException) -> None:
         self.crash_reason = reason
+
+
+class Counted(Worker):
+    """A worker whose looks are counted."""
+
+    looks = 0
+
+    async def _look_around(self) -> None:
+        self.looks += 1
+        await super()._look_around()
 
 
 class Running(Background):
@@ -120,7 +134,7 @@ class Running(Background):
         self.apps: list[App] = []
         self.said: list[str] = []
         self.leads = True
-        self.worker = Worker(Settings(_env_file=None), self.said.append)
+        self.worker = Counted(Settings(_env_file=None), self.said.append)
         self.serving: Serving
         self.ended = threading.Event()
 
@@ -131,6 +145,11 @@ class Running(Background):
     def serves(self, name: str) -> bool:
         """Whether it has an app that neither crashed nor stopped."""
         return any(app.crash_reason is None and not app.stopped for app in self.of(name))
+
+    def looks_go_on(self) -> None:
+        """Wait for twenty more looks at what is applied: in that time another attempt would have been made."""
+        until = self.worker.looks + 20
+        wait_until("the worker's looks", lambda: self.worker.looks > until, 10)
 
     def several(self) -> None:
         """From the start it is one of several workers."""
