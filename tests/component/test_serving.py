@@ -129,8 +129,11 @@ def test_a_mapping_removed_while_it_is_begun_is_left_and_may_come_again(
     wait_until("its task to end", lambda: set(worker.serving._tasks.values()) == {SECOND}, SOON)
     world.both[FIRST] = world.put(FIRST)
     world.gap(FIRST)
+    worker.looks_go_on()  # what hangs cannot be called back: it is not asked a second time meanwhile
     worker.databases[FIRST].error = None
     worker.databases[FIRST].goes_on.set()
+    with world.state.write() as connection:
+        connection.execute(update(MAPPING).where(MAPPING.c.name == FIRST).values(applied_at=time.time() + 1))
     wait_until("it to be served again", lambda: worker.serves(FIRST), SOON)
     assert worker.databases[FIRST].asked_at_once == 1
     assert len(worker.of(SECOND)) == 1
