@@ -7,7 +7,7 @@ ARGS ?=
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help env native demo test unit faults bench lint clean
+.PHONY: help env native demo test unit faults mysql bench lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -33,7 +33,10 @@ unit: env ## the fast tests only: offline, seconds
 	@$(BIN)/python -m pytest tests/unit tests/component -q $(ARGS)
 
 faults: native ## the fault tests, those included that `make test` leaves out
-	@$(BIN)/python -m pytest tests/faults -m "suite or not suite" $(ARGS)
+	@$(BIN)/python -m pytest tests/faults -m "not mysql" $(ARGS)
+
+mysql: native ## the tests on MySQL, fetched from Debian unstable where there is none
+	@$(BIN)/python -m pytest tests -m mysql $(SIDE_BY_SIDE) $(ARGS)
 
 bench: native ## the figures that README quotes
 	@$(BIN)/python -m bench $(ARGS)

@@ -70,6 +70,7 @@ _LOST = {
     "purged required binary logs": _BEHIND,
     "purged binary logs containing GTIDs": _BEHIND,
     "Could not find first log file name": _BEHIND,
+    "has more GTIDs than the source has": "the database's log ends before the offset of the connector",
     "whose schema isn't known": "the connector met changes of a table whose schema it does not know",
     "Unexpected value for JDBC type": "the connector met values of another type than that it knows the column by",
     "DDL statement couldn't be parsed": "the connector met a statement that it cannot read",

@@ -29,10 +29,12 @@ TLS_MODES = ("disabled", "preferred", "required", "verify_ca", "verify_identity"
 class Address:
     """``mysql://user:password@host:3306/database?ssl-mode=…&ssl-ca=…``, taken apart; mariadb:// is the same.
 
-    Raises SourceRefused where it is none. Its text is quoted nowhere, for it holds the password.
+    ``server`` is what messages call it. Raises SourceRefused where it is none. Its text is quoted nowhere, for it holds
+    the password.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, server: str = "MariaDB") -> None:
+        self._server = server
         try:
             parts = urlsplit(url)
             self.port = parts.port or 3306
@@ -54,7 +56,7 @@ class Address:
             )
 
     def __str__(self) -> str:
-        return f"MariaDB {self.user}@{self.host}:{self.port}/{self.database}"
+        return f"{self._server} {self.user}@{self.host}:{self.port}/{self.database}"
 
     @contextmanager
     def connect(self) -> Iterator[DictCursor]:

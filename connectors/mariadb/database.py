@@ -58,6 +58,7 @@ def unmapped(tables: Sequence[CapturedTable]) -> str:
 
 class MariaDB:
     connector = "mariadb"
+    server = "MariaDB"
     connector_class = "io.debezium.connector.mariadb.MariaDbConnector"
     tls_modes: ClassVar[dict[str, str]] = {
         "disabled": "disable",
@@ -68,7 +69,7 @@ class MariaDB:
     }
 
     def __init__(self, url: str, schema: str | None = None) -> None:
-        self.address = Address(url)
+        self.address = Address(url, self.server)
         self.schema = schema or self.address.database
 
     def __str__(self) -> str:
@@ -109,7 +110,7 @@ class MariaDB:
             "snapshot.locking.mode": "minimal",
             # Under the name without "internal." in front, as Debezium's pages have it, 3.5 does not look for it.
             "internal.schema.history.internal.ddl.filter": ",".join(
-                (*NOT_DDL, unmapped([*tables, marker.captured("")]))
+                (*NOT_DDL, unmapped([*tables, marker.captured(""), signals.captured("", names)]))
             ),
             # "long" would show 18446744073709551615 as -1. A Decimal of JsonConverter is bytes unless told otherwise.
             "bigint.unsigned.handling.mode": "precise",

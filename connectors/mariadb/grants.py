@@ -17,6 +17,8 @@ _GRANT = re.compile(
 _ONE = re.compile(r"([A-Z][A-Z _]*[A-Z])\s*(?:\(([^)]*)\))?\s*(?:,|$)", re.IGNORECASE)
 _SIGNALS = ("CREATE", "SELECT", "INSERT", "DELETE", "DROP")
 _MARKERS = (*_SIGNALS, "UPDATE")
+# MariaDB 10.11 shows the rules of foreign keys to those who may do more in the whole database than read.
+_SHOWING_RULES = ("REFERENCES", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX")
 EVERY_COLUMN = frozenset({"*"})
 
 
@@ -67,9 +69,9 @@ class Grants:
 
 
 def check_grants(
-    grants: Grants, address: Address, tables: Sequence[CapturedTable], signal_table: str
+    grants: Grants, address: Address, tables: Sequence[CapturedTable], signal_table: str, *, mariadb: bool = True
 ) -> Iterator[Problem]:
-    """The rights that the connector, the markers and the signals need, each with its GRANT."""
+    """The rights that the connector, the markers, the signals and the lock need, each with its GRANT."""
     user = f"'{address.user}'@'…'"
     if not grants.everywhere("REPLICATION SLAVE"):
         yield Problem("M214", "error", f"user {address.user} may not read the binary log",
@@ -77,10 +79,13 @@ def check_grants(
     if not grants.everywhere("BINLOG MONITOR", "REPLICATION CLIENT"):
         yield Problem("M214", "error", f"user {address.user} may not ask where the binary log ends",
                       f"grant replication client on *.* to {user};")  # fmt: skip
-    for schema in dict.fromkeys(table.schema for table in tables):
-        if not grants.everywhere("RELOAD") and not grants.on("LOCK TABLES", schema, "*"):
-            yield Problem("M238", "error", f"user {address.user} may lock nothing in {schema} while a snapshot begins",
-                          f"grant lock tables on {quoted(schema)}.* to {user};")  # fmt: skip
+    if not grants.everywhere("RELOAD", "FLUSH_TABLES"):  # LOCK TABLES is not enough for Debezium 3.6: its task ends
+        yield Problem("M238", "error", f"user {address.user} may lock nothing while a snapshot begins",
+                      f"grant reload on *.* to {user};")  # fmt: skip
+    for schema in dict.fromkeys(table.schema for table in tables) if mariadb else ():
+        if not any(grants.on(right, schema, "*") for right in _SHOWING_RULES):
+            yield Problem("M238", "error", f"user {address.user} does not see what the foreign keys in {schema} do",
+                          f"grant references on {quoted(schema)}.* to {user};")  # fmt: skip
     own = ((MARKER_TABLE, "into which markers are written", _MARKERS),
            (signal_table, "by which backfills are asked for", _SIGNALS))  # fmt: skip
     for table, what, rights in own:

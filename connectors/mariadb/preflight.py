@@ -12,10 +12,12 @@ from connectors.captured import CapturedTable
 from connectors.mariadb.address import Address
 from connectors.mariadb.grants import Grants, check_grants
 from connectors.mariadb.preflight_table import check_table
+from connectors.mariadb.server import log_status, replicas
 from connectors.mariadb.tables import read_tables
 from connectors.problem import Problem
 
 SHORT_LOG = 24 * 3600  # seconds
+MYSQL_WANTED = {"gtid_mode": "ON", "binlog_row_value_options": "", "binlog_transaction_compression": "OFF"}
 Variables = Mapping[str, str]
 
 
@@ -33,6 +35,7 @@ def preflight(
     ``registered``: our connector exists already, so that ``server_id`` is in use with good reason.
     Raises SourceUnreachable, and SourceRefused for a wrong password or a missing database.
     """
+    mariadb = connector == "mariadb"
     nameless = [table for table in tables if not table.schema]
     named = [table for table in tables if table.schema]
     with address.connect() as cursor:
@@ -40,16 +43,18 @@ def preflight(
         cursor.execute("show grants")
         grants = Grants(str(value) for row in cursor.fetchall() for value in row.values())
         found = [
-            *check_server(variables, mariadb=connector == "mariadb"),
-            *check_grants(grants, address, named, signal_table),
-            *_replicas(cursor, server_id, registered),
-            *_logged(cursor, {table.schema for table in named}),
+            *check_server(variables, mariadb=mariadb),
+            *check_grants(grants, address, named, signal_table, mariadb=mariadb),
+            *_replicas(cursor, server_id, registered, mariadb),
+            *_logged(cursor, {table.schema for table in named}, mariadb),
             *(_nameless(address, table) for table in nameless),
         ]
-        there = read_tables(cursor, address.database, [table.name for table in named], mariadb=connector == "mariadb")
+        there = read_tables(cursor, address.database, [table.name for table in named], mariadb=mariadb)
         for table in named:
             if table.name in there:
-                found += check_table(table, there[table.name], named, zero_dates=_zero_dates(variables))
+                found += check_table(
+                    table, there[table.name], named, zero_dates=_zero_dates(variables), silent=_silent(variables)
+                )
             else:
                 found.append(_missing(cursor, table))
     return found
@@ -62,7 +67,8 @@ def check_server(variables: Variables, *, mariadb: bool) -> Iterator[Problem]:
         yield Problem("M240", "error", f"the mapping says `connector: {says}`, and the server is of kind {is_there}")
         return
     wanted = {"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL"}
-    wanted |= {"log_bin_compress": "OFF"} if mariadb else {"gtid_mode": "ON", "binlog_row_value_options": ""}
+    # What is compressed arrives without a place of its own: changes could be taken for some that were sent before.
+    wanted |= {"log_bin_compress": "OFF"} if mariadb else MYSQL_WANTED
     for name, value in wanted.items():
         is_now = variables.get(name, value).upper()
         if is_now != value:
@@ -105,12 +111,19 @@ def _zero_dates(variables: Variables) -> bool:
     return "NO_ZERO_DATE" not in variables.get("sql_mode", "").upper()
 
 
-def _replicas(cursor: DictCursor, server_id: int, registered: bool) -> Iterator[Problem]:
+def _silent(variables: Variables) -> bool:
+    """Whether what foreign keys do is missing from the log: since MySQL 9.6 it is there, unless told otherwise."""
+    return variables.get("innodb_native_foreign_keys", "ON").upper() == "ON"
+
+
+def _replicas(cursor: DictCursor, server_id: int, registered: bool, mariadb: bool) -> Iterator[Problem]:
     try:
-        cursor.execute("show slave hosts")
+        connected = replicas(cursor, mariadb=mariadb)
     except pymysql.err.MySQLError:
-        return  # it says so only to some users, and MySQL 8.4 calls it otherwise; a clash shows as a failing task
-    if not registered and any(int(row["Server_id"]) == server_id for row in cursor.fetchall()):
+        return  # it says so only to some users; a clash shows as a failing task
+    # MariaDB writes Server_id, MySQL Server_Id.
+    known = {str(value) for row in connected for name, value in row.items() if name.lower() == "server_id"}
+    if not registered and str(server_id) in known:
         yield Problem(
             "M233",
             "error",
@@ -119,12 +132,11 @@ def _replicas(cursor: DictCursor, server_id: int, registered: bool) -> Iterator[
         )
 
 
-def _logged(cursor: DictCursor, schemas: Collection[str]) -> Iterator[Problem]:
+def _logged(cursor: DictCursor, schemas: Collection[str], mariadb: bool) -> Iterator[Problem]:
     try:
-        cursor.execute("show master status")
+        row = log_status(cursor, mariadb=mariadb) or {}
     except pymysql.err.MySQLError:
-        return  # a missing right is named elsewhere; MySQL 8.4 calls it otherwise
-    row = cursor.fetchone() or {}
+        return  # a missing right is named elsewhere
     only = [each for each in str(row.get("Binlog_Do_DB") or "").split(",") if each]
     never = [each for each in str(row.get("Binlog_Ignore_DB") or "").split(",") if each]
     for schema in sorted(schemas):

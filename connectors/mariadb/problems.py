@@ -8,7 +8,7 @@ MARIADB_PROBLEMS: dict[str, str] = {
     "M235": "a foreign key changes rows without a word in the log",
     "M236": "changes that are sent again could not be recognised",
     "M237": "the mapping names no database",
-    "M238": "the user may not lock tables, or not keep the marker table",
+    "M238": "the user may not lock tables, keep the marker table, or see foreign keys",
     "M239": "the server's log is kept for a short time only",
     "M240": "the server is MariaDB where the mapping says MySQL, or the other way round",
 }

@@ -61,7 +61,7 @@ from information_schema.tables where table_schema in %s order by table_schema, t
 """
 _COLUMNS = """
 select table_schema as s, table_name as t, column_name as name, column_type as type, data_type as base,
-       is_nullable = 'YES' as nullable, extra, collation_name as collation
+       is_nullable = 'YES' as nullable, extra as extra, collation_name as collation
 from information_schema.columns where table_schema in %s order by table_schema, table_name, ordinal_position
 """
 _INDEXES = """

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -66,6 +69,24 @@ def test_a_second_worker_on_sqlite_is_refused_with_the_first_ones_process(tmp_pa
     second = claim(state)
     assert second is not None
     second.close()
+    state.close()
+
+
+def test_headrace_run_is_such_a_second_worker_and_ends_at_once(tmp_path: Path) -> None:
+    state = State(f"sqlite:///{tmp_path}/state.db")
+    first = claim(state)
+    program = [sys.executable, "-c", "from sync.cli.main import main; main()", "run"]
+    environment = {
+        **os.environ,
+        "HEADRACE_STATE_URL": f"sqlite:///{tmp_path}/state.db",
+        "HEADRACE_KAFKA": "127.0.0.1:1",
+    }
+    done = subprocess.run(program, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert f"in use by another worker (process {os.getpid()})" in done.stderr
+    assert "HEADRACE_STATE_URL" in done.stderr
+    assert first is not None
+    first.close()
     state.close()
 
 

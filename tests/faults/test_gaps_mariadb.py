@@ -1,4 +1,4 @@
-"""MariaDB's binary log no longer continues where it was read to: everything is read again by itself."""
+"""MariaDB's or MySQL's binary log no longer continues where it was read to: everything is read again by itself."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import select
 
 from connectors.connect import Connect
+from connectors.mariadb.marks import CLOCK
 from sync.state.registry import SOURCE
-from tests.faults.test_gaps import change_unseen, epoch, mended
+from tests.faults.test_gaps import AGAIN, change_unseen, epoch, mended
 from tests.stack.conftest import airline
 from tests.support.pipeline import Pipeline, wait_until
 from tests.support.pipeline_mariadb import MariaDBPipeline
+from tests.support.pipeline_mysql import ON_MYSQL
 
 if TYPE_CHECKING:
     from tests.support.stack import Stack
@@ -24,9 +26,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.suite  # for its length
 
 
-@pytest.fixture
-def pipeline(stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
-    yield from airline(MariaDBPipeline(stack, tmp_path), "reset master")  # numbers are small then
+# How each says it: begin the log anew, its last transactions, where it ends.
+RESET = {"mariadb": "reset master", "mysql": "reset binary logs and gtids"}
+LAST = {"mariadb": "gtid_binlog_pos", "mysql": "gtid_executed"}
+END = {"mariadb": "show master status", "mysql": "show binary log status"}
+
+
+@pytest.fixture(params=[MariaDBPipeline, ON_MYSQL], ids=lambda each: each.kind)
+def pipeline(request: pytest.FixtureRequest, stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
+    yield from airline(request.param(stack, tmp_path), RESET[request.param.kind])  # numbers are small then
 
 
 def test_a_log_that_was_purged_or_began_anew_is_read_again(pipeline: Pipeline) -> None:
@@ -37,15 +45,21 @@ def test_a_log_that_was_purged_or_began_anew_is_read_again(pipeline: Pipeline) -
         pipeline.sql("flush binary logs")
         purge(pipeline)
         connect.resume(connector)
-    mended(pipeline, before)
+    if pipeline.kind == "mysql":  # there the connector finds it by itself, and reads everything again
+        wait_until("the new snapshot", pipeline.equals, AGAIN, every=0.5)
+        pipeline.wait(AGAIN)
+        pipeline.assert_equal()
+    else:
+        mended(pipeline, before)
 
     wait_until("a look at the log", lambda: marks(pipeline) is not None)
     before = epoch(pipeline)
     with Connect(pipeline.env["HEADRACE_CONNECT_URL"]) as connect:
         connect.stop(connector)
         change_unseen(pipeline)
-        (position,) = pipeline.query("select @@global.gtid_binlog_pos")[0]
-        pipeline.sql("reset master")
+        (position,) = pipeline.query(f"select @@global.{LAST[pipeline.kind]}")[0]
+        pipeline.sql(RESET[pipeline.kind])
+        pipeline.sql("flush binary logs; flush binary logs")  # it has as many files as the old one, too
         # The log that began anew has soon more transactions than the old one had, numbered alike.
         more = int(position.rpartition("-")[2]) + 50
         pipeline.sql("; ".join(f"update flights set gate = {number} where flight_id = 1" for number in range(more)))
@@ -53,9 +67,21 @@ def test_a_log_that_was_purged_or_began_anew_is_read_again(pipeline: Pipeline) -
     mended(pipeline, before)
 
 
+def test_a_server_that_was_restarted_goes_on_with_the_same_log(pipeline: Pipeline) -> None:
+    then: dict[str, int] = wait_until("a look at the log", lambda: marks(pipeline))
+    before = epoch(pipeline)
+    pipeline.stack.stop(pipeline.kind)
+    pipeline.stack.start(pipeline.kind)
+    wait_until("a look at the log", lambda: (marks(pipeline) or then)["started"] > then["started"] + CLOCK, AGAIN)
+    pipeline.sql("update bookings set total_amt = total_amt + 7 where booking_id < 9")
+    pipeline.wait(AGAIN)
+    pipeline.assert_equal()
+    assert epoch(pipeline) == before
+
+
 def purge(pipeline: Pipeline) -> None:
     """The connector's server thread may hold the file for a moment after it has gone."""
-    newest = pipeline.query("show master status")[0][0]
+    newest = pipeline.query(END[pipeline.kind])[0][0]
 
     def purged() -> bool:
         pipeline.sql(f"purge binary logs to '{newest}'")

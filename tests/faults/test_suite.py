@@ -21,6 +21,7 @@ from tests.support.chaos import Chaos
 from tests.support.onlooker import Onlooker
 from tests.support.pipeline import Pipeline
 from tests.support.pipeline_mariadb import MariaDBPipeline
+from tests.support.pipeline_mysql import ON_MYSQL
 
 if TYPE_CHECKING:
     from tests.support.stack import Stack
@@ -29,7 +30,7 @@ KEPT = 50
 SETTLED_WITHIN = 60.0  # seconds after the load ended and everything runs again
 
 
-@pytest.fixture(scope="module", params=[Pipeline, MariaDBPipeline], ids=lambda each: each.kind)
+@pytest.fixture(scope="module", params=[Pipeline, MariaDBPipeline, ON_MYSQL], ids=lambda each: each.kind)
 def kept(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     """The airline on each database in turn, with rules on its foreign keys."""
     kind = request.param

@@ -1,4 +1,4 @@
-"""Rows that only MariaDB has, rows that hang on rows of their own table, and a table that changes its name."""
+"""Rows that only MariaDB and MySQL have, rows that hang on rows of one table, and a table that changes its name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from connectors.connect import Connect
 from sync.state.registry import SOURCE
 from tests.support.pipeline import Pipeline, wait_until
 from tests.support.pipeline_mariadb import MariaDBPipeline
+from tests.support.pipeline_mysql import ON_OLDER_MYSQL
 
 if TYPE_CHECKING:
     from tests.support.stack import Stack
@@ -59,11 +60,16 @@ insert into bookings (id, day, above, beside) values
   (10, '2026-03-01', null, null), (11, '2026-03-01', 10, null), (12, '2026-03-01', 11, 10),
   (13, '2026-03-01', 12, null), (20, '2026-03-01', null, 12), (21, '2026-03-01', 20, 20)"""
 
+SERVERS = {"mariadb": "MariaDB", "mysql": "MySQL"}
 
-@pytest.fixture(scope="module")
-def notes(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """One for all of this module: its tests take over what the one before left."""
-    made = MariaDBPipeline(stack, tmp_path_factory.mktemp("notes"), mapping=MAPPING)
+
+@pytest.fixture(scope="module", params=[MariaDBPipeline, ON_OLDER_MYSQL], ids=lambda each: each.kind)
+def notes(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """One for all of this module: its tests take over what the one before left.
+
+    Where MySQL 9.7 itself follows foreign keys from a table to itself it gives up after a few rows.
+    """
+    made: Pipeline = request.param(stack, tmp_path_factory.mktemp("notes"), mapping=MAPPING)
     made.create_database()
     try:
         made.sql(TABLE)
@@ -91,7 +97,7 @@ def as_in_sql(pipeline: Pipeline) -> None:
 
 
 def test_awkward_rows_and_rows_of_one_table_that_hang_on_each_other(notes: Pipeline) -> None:
-    notes.sql(ROWS)
+    notes.sql(f"set sql_mode = ''; {ROWS}")  # MySQL's own takes no zero date
     notes.wait()
     assert notes.statuses()["booking"].parked == 0
     found = {key: text.removesuffix(" | not recorded | not recorded |") for key, text in texts(notes).items()}
@@ -113,13 +119,13 @@ def test_awkward_rows_and_rows_of_one_table_that_hang_on_each_other(notes: Pipel
     as_in_sql(notes)
 
 
-def test_the_commands_know_mariadb(notes: Pipeline) -> None:
+def test_the_commands_know_the_database(notes: Pipeline) -> None:
     done = notes.command("doctor", check=False).stdout  # nobody serves Weaviate's embedder here
-    assert f"{notes.name}: database: MariaDB" in done
+    assert f"{notes.name}: database: {SERVERS[notes.kind]}" in done
     assert "nothing is missing" in done
     assert "slot" not in done
     made = notes.command("init", "--database", notes.url, "--name", "made", "-o", "-").stdout
-    assert f'connector: mariadb, url: "${{MADE_URL}}", schema: {notes.name}' in made
+    assert f'connector: {notes.kind}, url: "${{MADE_URL}}", schema: {notes.name}' in made
 
 
 def test_a_table_that_takes_a_mapped_ones_name_is_read_again_and_one_that_is_dropped_is_empty(notes: Pipeline) -> None:

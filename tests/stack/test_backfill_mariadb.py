@@ -1,4 +1,4 @@
-"""`headrace backfill` on MariaDB: its connector reads rows in line with its log, too."""
+"""`headrace backfill` on MariaDB and MySQL: their connectors read rows in line with its log, too."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from tests.stack.conftest import airline
 from tests.stack.test_backfill import backfill, mend_beside, settled, written
 from tests.support.background import Background
 from tests.support.pipeline_mariadb import MariaDBPipeline
+from tests.support.pipeline_mysql import ON_MYSQL
 
 if TYPE_CHECKING:
     from tests.support.stack import Stack
 
 
-@pytest.fixture(scope="module")
-def maria(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDBPipeline]:
-    yield from airline(MariaDBPipeline(stack, tmp_path_factory.mktemp("backfill")))
+@pytest.fixture(scope="module", params=[MariaDBPipeline, ON_MYSQL], ids=lambda each: each.kind)
+def maria(
+    request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MariaDBPipeline]:
+    yield from airline(request.param(stack, tmp_path_factory.mktemp("backfill")))
 
 
 class Commits(Background):

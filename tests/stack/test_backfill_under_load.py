@@ -19,6 +19,7 @@ from tests.stack.test_backfill import backfill, last, noted, registered, settled
 from tests.support.background import Background
 from tests.support.pipeline import Pipeline, wait_until
 from tests.support.pipeline_mariadb import MariaDBPipeline
+from tests.support.pipeline_mysql import ON_MYSQL
 from tests.support.records import Log
 from tests.support.session import session
 
@@ -30,7 +31,7 @@ TIMES = 3
 AT_ONCE, PAUSE = 3, 0.006  # some 300 commits a second: of many more it would be the lag behind them that is tested
 
 
-@pytest.fixture(scope="module", params=[Pipeline, MariaDBPipeline], ids=["postgres", "mariadb"])
+@pytest.fixture(scope="module", params=[Pipeline, MariaDBPipeline, ON_MYSQL], ids=lambda each: each.kind)
 def loaded(
     request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pipeline]:

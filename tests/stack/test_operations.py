@@ -13,12 +13,13 @@ from tests.stack.conftest import airline
 from tests.support.cascading import RULES
 from tests.support.pipeline import Pipeline
 from tests.support.pipeline_mariadb import MariaDBPipeline
+from tests.support.pipeline_mysql import ON_MYSQL, ON_OLDER_MYSQL
 
 if TYPE_CHECKING:
     from tests.support.stack import Stack
 
 
-@pytest.fixture(params=[Pipeline, MariaDBPipeline], ids=lambda each: each.kind)
+@pytest.fixture(params=[Pipeline, MariaDBPipeline, ON_MYSQL, ON_OLDER_MYSQL], ids=lambda each: each.kind)
 def either(request: pytest.FixtureRequest, stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
     """The airline on each database in turn, with rules on its foreign keys."""
     yield from airline(request.param(stack, tmp_path), RULES[request.param.kind])
@@ -109,6 +110,7 @@ OTHERWISE: dict[str, dict[str, str]] = {
             set foreign_key_checks = 0; truncate bookings; truncate tickets; set foreign_key_checks = 1""",
     },
 }
+OTHERWISE["mysql"] = OTHERWISE["mariadb"]
 
 
 def anything(chance: Random) -> str:

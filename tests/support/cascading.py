@@ -25,6 +25,7 @@ RULES = {
           foreign key (booking_id) references bookings (booking_id) on delete cascade on update cascade);
         insert into luggage select booking_id, booking_id from bookings""",  # not in the mapping
 }
+RULES["mysql"] = RULES["mariadb"]
 
 
 class Cascading(Traffic):

@@ -48,8 +48,10 @@ class Onlooker(Background):
         self._http = httpx.Client(timeout=10)
 
     def stop(self) -> None:
-        super().stop()
-        self._http.close()
+        try:
+            super().stop()
+        finally:
+            self._http.close()
 
     def _go_on(self) -> None:
         while not self._stopped.is_set():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from connectors.mariadb.database import MariaDB
 from sync.demo import airline
 from sync.mapping.lock import Lock
 from sync.mapping.lockfile import lock_text
-from tests.support.pipeline import Pipeline
+from tests.support.pipeline import Pipeline, Stack
 from tests.support.session import mariadb
 
 # A DATETIME knows no zone, a TIMESTAMP is in the session's: both must read alike.
@@ -53,21 +53,28 @@ from bookings b left join customers c using (customer_id) left join leg using (b
 """
 
 
+def server_url(stack: Stack, kind: str) -> str:
+    """The address of the stack's MariaDB or MySQL, which joins it when the first test asks for it."""
+    variable = f"{kind.upper()}_URL"
+    if variable not in stack.env:
+        stack.start(kind)
+    return stack.env[variable]
+
+
 class MariaDBPipeline(Pipeline):
     """As `Pipeline`, with a database of MariaDB's."""
 
     kind = "mariadb"
     booking_text = BOOKING_TEXT
+    source: ClassVar[type[MariaDB]] = MariaDB
 
     def server(self) -> str:
-        if "MARIADB_URL" not in self.stack.env:
-            self.stack.start("mariadb")
         self.mapping_text = self.mapping_text.replace(
             'connector: postgres, url: "${AIRLINE_URL}", schema: public',
-            f'connector: mariadb, url: "${{AIRLINE_URL}}", schema: {self.name}',
+            f'connector: {self.kind}, url: "${{AIRLINE_URL}}", schema: {self.name}',
             1,
         )
-        return self.stack.env["MARIADB_URL"]
+        return server_url(self.stack, self.kind)
 
     def create_database(self) -> None:
         self._run(self.admin_url, f"create database {self.name} character set utf8mb4")
@@ -84,7 +91,7 @@ class MariaDBPipeline(Pipeline):
                 cursor.executemany(f"insert into {table} values ({places})", made[table])
 
     def lock(self) -> str:
-        return lock_text(Lock(sources={self.name: MariaDB(self.url).catalogue()}))
+        return lock_text(Lock(sources={self.name: self.source(self.url).catalogue()}))
 
     def sql(self, text: str) -> None:
         self._run(self.url, text)
@@ -95,7 +102,7 @@ class MariaDBPipeline(Pipeline):
             return list(cursor.fetchall())
 
     def emit(self, token: str) -> None:
-        MariaDB(self.url).emit(token)
+        self.source(self.url).emit(token)
 
     def _run(self, url: str, text: str) -> None:
         with mariadb(url) as connection, connection.cursor() as cursor:

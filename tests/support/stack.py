@@ -173,11 +173,15 @@ class DockerStack:
             "HEADRACE_WEAVIATE_GRPC_PORT": str(ports["WEAVIATE_GRPC_PORT"]),
             "HEADRACE_EMBEDDER_URL": f"http://{local}:{ports['EMBEDDER_PORT']}",
             "POSTGRES_URL": f"postgresql://postgres:postgres@{local}:{ports['POSTGRES_PORT']}/postgres",
-            "MARIADB_URL": f"mysql://headrace:headrace@{local}:{ports['MARIADB_PORT']}/mysql",
+        }
+        # They join when they are started: a test that finds no address starts its server.
+        self.later = {
+            name: {f"{name.upper()}_URL": f"mysql://headrace:headrace@{local}:{ports[f'{name.upper()}_PORT']}/mysql"}
+            for name in ("mariadb", "mysql")
         }
 
     @classmethod
-    def up(cls, request: pytest.FixtureRequest, mariadb: bool = False) -> DockerStack:
+    def up(cls, request: pytest.FixtureRequest) -> DockerStack:
         """Start the servers, and the embedder that Weaviate calls: containers cannot reach one on the host."""
         from pytest_docker.plugin import get_docker_services
 
@@ -195,7 +199,7 @@ class DockerStack:
         ports = {f"{name}_PORT": base + offset for offset, name in enumerate(names)}
         for name, port in ports.items():
             os.environ[name] = str(port)  # compose.yaml reads them; every later `docker compose` must see the same
-        wanted = [*cls.SERVICES, "embedder", *(["mariadb"] if mariadb else [])]
+        wanted = [*cls.SERVICES, "embedder"]
         closing = contextlib.ExitStack()
         services = closing.enter_context(
             get_docker_services(
@@ -214,6 +218,7 @@ class DockerStack:
 
     def start(self, service: str) -> None:
         self.compose(f"up --wait --no-recreate {service}")
+        self.env |= self.later.get(service, {})
 
     def stop(self, service: str) -> None:
         self.compose(f"stop {service}")

@@ -18,6 +18,7 @@ class Server:
 
     def __init__(self, now: Marks, written: str | None = None, commits: int = 0) -> None:
         self.now, self.written, self.commits = now, written, commits
+        self.size = THEN.end
         self.answer: list[dict[str, Any]] = []
 
     @contextmanager
@@ -33,6 +34,8 @@ class Server:
             ]
         elif "master status" in statement:
             self.answer = [{"File": now.file, "Position": now.end}]
+        elif "binary logs" in statement:
+            self.answer = [{"Log_name": THEN.file, "File_size": self.size}] if self.written else []
         elif "binlog_gtid_pos(" in statement:
             self.answer = [{"gtid": self.written}]
         else:
@@ -87,6 +90,13 @@ def test_a_log_that_went_on_is_the_same(now: Marks, written: str | None) -> None
 )
 def test_a_log_that_began_anew_or_went_back_is_found(now: Marks, written: str | None) -> None:
     assert look(now, written=written) == BACK
+
+
+def test_a_file_that_is_shorter_than_it_was_is_another_one() -> None:
+    server = Server(replace(LATER, resets=1), THEN.gtid)
+    assert replaced(cast(Address, server), None, json.dumps(asdict(THEN))).reason is None
+    server.size = THEN.end - 1
+    assert replaced(cast(Address, server), None, json.dumps(asdict(THEN))).reason == BACK
 
 
 def test_a_transaction_that_was_applied_and_is_not_in_the_log_shows_without_a_former_look() -> None:

@@ -8,7 +8,7 @@ import pytest
 from connectors.captured import CapturedTable
 from connectors.mariadb.address import Address
 from connectors.mariadb.grants import Grants, check_grants
-from connectors.mariadb.preflight import check_server
+from connectors.mariadb.preflight import _silent, check_server
 from connectors.mariadb.preflight_table import check_table
 from connectors.mariadb.problems import MARIADB_PROBLEMS
 from connectors.mariadb.tables import CatalogueColumn, CatalogueKey, CatalogueTable
@@ -87,10 +87,25 @@ def test_each_thing_that_a_server_lacks_is_found_alone(different: dict[str, str]
     assert codes(check_server(GOOD | different, mariadb=True)) == expected
 
 
-def test_mysql_must_number_its_transactions() -> None:
+def test_mysql_must_number_its_transactions_and_log_them_whole_and_plain() -> None:
     server = {"version": "8.4.2", "log_bin": "ON", "gtid_mode": "OFF", "binlog_row_value_options": "PARTIAL_JSON"}
     assert codes(check_server(server, mariadb=False)) == [("M210", "error")] * 2
+    good = server | {"gtid_mode": "ON", "binlog_row_value_options": ""}
+    assert codes(check_server(good, mariadb=False)) == []
+    assert codes(check_server(good | {"binlog_transaction_compression": "ON"}, mariadb=False)) == [("M210", "error")]
     assert codes(check_server(server, mariadb=True)) == [("M240", "error")]
+
+
+def test_what_foreign_keys_do_needs_no_rule_of_ours_where_mysql_logs_it() -> None:
+    assert not _silent({"innodb_native_foreign_keys": "OFF"})
+    assert _silent({"innodb_native_foreign_keys": "ON"})
+    assert _silent({})  # MariaDB, and MySQL up to 9.5
+    there, alone = table(foreign_keys=[key("cascade")]), replace(MAPPED, foreign_keys=())
+    assert ("M235", "error") in codes(check_table(alone, there, [alone], zero_dates=False))
+    known = ForeignKey(columns=("box",), table="box", references=("id",), on_delete="cascade", on_update="restrict")
+    alone = replace(alone, foreign_keys=(known,))
+    assert codes(check_table(alone, there, [alone], zero_dates=False)) == [("M235", "error")]
+    assert codes(check_table(alone, there, [alone], zero_dates=False, silent=False)) == []
 
 
 @pytest.mark.parametrize(
@@ -157,12 +172,23 @@ def test_a_rule_that_the_lock_does_not_know_is_an_error_and_so_is_one_that_the_d
     assert codes(check_table(mapped, table(), [mapped, PARENT], zero_dates=False)) == [("M235", "error")]
 
 
-def rights(*lines: str, database: str = "shop") -> list[str]:
+def rights(*lines: str, database: str = "shop", mariadb: bool = True) -> list[str]:
     address = Address(f"mysql://u:p@h/{database}")
-    return [p.sql or p.message for p in check_grants(Grants(lines), address, [MAPPED], "headrace_shop_signal")]
+    found = check_grants(Grants(lines), address, [MAPPED], "headrace_shop_signal", mariadb=mariadb)
+    return [problem.sql or problem.message for problem in found]
 
 
-SERVER = "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `u`@`%` IDENTIFIED BY PASSWORD '*5AE'"
+def test_mysql_shows_foreign_keys_to_all_and_wants_the_right_to_lock_everything() -> None:
+    own = "GRANT ALL PRIVILEGES ON `shop`.`headrace_marker` TO `u`@`%`"
+    signals = own.replace("headrace_marker", "headrace_shop_signal")
+    server, table = SERVER.replace("RELOAD, ", ""), "GRANT SELECT ON `shop`.`item` TO `u`@`%`"
+    assert [each.split(" to ")[0] for each in rights(server, table, own, signals, mariadb=False)] == [
+        "grant reload on *.*"
+    ]
+    assert rights(server, table, own, signals, "GRANT FLUSH_TABLES ON *.* TO `u`@`%`", mariadb=False) == []
+
+
+SERVER = "GRANT RELOAD, REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `u`@`%` IDENTIFIED BY PASSWORD '*5AE'"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +200,7 @@ SERVER = "GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `u`@`%` IDENTIFIED B
                  .replace("sh\\_p", "sh_p")),
         (
             SERVER,
-            "GRANT LOCK TABLES ON `shop`.* TO `u`@`%`",
+            "GRANT REFERENCES ON `shop`.* TO `u`@`%`",
             "GRANT SELECT (`id`, `name`, `box`) ON `shop`.`item` TO `u`@`%`",
             "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP ON `shop`.`headrace_marker` TO `u`@`%`",
             "GRANT SELECT, INSERT, DELETE, CREATE, DROP ON `shop`.`headrace_shop_signal` TO `u`@`%`",
@@ -193,7 +219,8 @@ def test_each_missing_right_comes_with_its_grant_and_no_secret() -> None:
     assert [each.split(" to ")[0] for each in found] == [
         "grant replication slave on *.*",
         "grant replication client on *.*",
-        "grant lock tables on `shop`.*",
+        "grant reload on *.*",
+        "grant references on `shop`.*",
         "grant create, select, insert, delete, drop, update on `shop`.`headrace_marker`",
         "grant create, select, insert, delete, drop on `shop`.`headrace_shop_signal`",
         "grant select on `shop`.`item`",

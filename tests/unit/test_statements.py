@@ -100,6 +100,8 @@ def test_statements_about_other_columns_matter_only_where_one_is_computed_from_t
         "alter table item engine=InnoDB, row_format = dynamic, comment = 'rename to x'",
         "alter table item default character set latin1, force",
         "alter table item disable keys",
+        "alter table item encryption = 'Y', compression = 'zlib', autoextend_size = 4M, lock = none /* xid=7 */",
+        "alter table item alter column note set invisible, alter index a invisible",
         "alter database shop character set latin1",
     ],
 )

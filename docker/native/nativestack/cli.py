@@ -54,7 +54,7 @@ def interrupt(_number: int, _frame: FrameType | None) -> None:
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="stack",
-        description="Kafka, Kafka Connect with Debezium, Weaviate, PostgreSQL and MariaDB as plain processes:"
+        description="Kafka, Kafka Connect with Debezium, Weaviate, PostgreSQL, MariaDB and MySQL as plain processes:"
         " what docker/compose.yaml starts, without Docker.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -90,6 +90,7 @@ def add_up(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common:
     up.add_argument("--port-base", metavar="P", help="use ports P, P+1, …; 'auto' finds a free block")
     up.add_argument("--only", metavar="A,B", help=f"only these of {','.join(KINDS)}")
     up.add_argument("--mariadb", action="store_true", help="MariaDB too")
+    up.add_argument("--mysql", action="store_true", help="MySQL too, fetched from Debian unstable where there is none")
     up.add_argument("--connect-workers", type=int, choices=(1, 2), default=1, help="2: a second worker, 'connect2'")
     up.add_argument("--fresh", action="store_true", help="forget the data of this stack first")
     up.add_argument(
@@ -159,6 +160,7 @@ def chosen(options: argparse.Namespace) -> list[str]:
     else:
         names = list(USUAL)
     names += ["mariadb"] if options.mariadb else []
+    names += ["mysql"] if options.mysql else []
     names += ["connect2"] if options.connect_workers == 2 else []
     wanted = {*names, *(needed for name in names for needed in KINDS[name].needs)}
     return [name for name in KINDS if name in wanted]

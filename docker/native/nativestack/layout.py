@@ -29,8 +29,10 @@ DEFAULT_PORTS = {
     "weaviate-data": 7103,
     "weaviate-raft": 8300,
     "weaviate-raft-rpc": 8301,
+    "mysql": 3307,
 }
 BLOCK = 20
+OUTSIDE = Path("/var/lib/headrace-stacks")  # for what another user cannot reach in the usual place
 AUTOMATIC_BASES = range(20000, 32000, BLOCK)  # below the ephemeral ports, so that no outgoing connection takes one
 
 
@@ -74,7 +76,7 @@ class Layout:
     @property
     def outside(self) -> Path:
         digest = hashlib.sha256(str(self.directory).encode()).hexdigest()[:12]
-        return Path("/var/lib/headrace-stacks") / f"{self.name}-{digest}"
+        return OUTSIDE / f"{self.name}-{digest}"
 
     def save(self) -> None:
         for folder in ("log", "run", "conf", "data", "tmp"):
@@ -107,6 +109,9 @@ def load(name: str) -> Layout | None:
         content = json.loads((directory / "stack.json").read_text())
     except FileNotFoundError:
         return None
+    # A stack of an older version has no place for what was appended since.
+    base = content["ports"]["kafka"]
+    content["ports"] = (DEFAULT_PORTS if base == DEFAULT_PORTS["kafka"] else block(base)) | content["ports"]
     return Layout(**(content | {"directory": directory}))
 
 

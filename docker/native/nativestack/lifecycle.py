@@ -13,14 +13,15 @@ from nativestack.errors import StackError
 from nativestack.kafka import Kafka
 from nativestack.layout import Layout
 from nativestack.mariadb import MariaDB
+from nativestack.mysql import MySQL
 from nativestack.postgres import Postgres
 from nativestack.probe import LOOPBACK, port_holder, port_is_free
 from nativestack.weaviate import Weaviate
 
 KINDS: dict[str, type[Component]] = {
-    kind.name: kind for kind in (Kafka, Connect, SecondConnect, Weaviate, Postgres, MariaDB)
+    kind.name: kind for kind in (Kafka, Connect, SecondConnect, Weaviate, Postgres, MariaDB, MySQL)
 }
-STOP_ORDER = (("connect", "connect2"), ("weaviate", "kafka", "postgres", "mariadb"))
+STOP_ORDER = (("connect", "connect2"), ("weaviate", "kafka", "postgres", "mariadb", "mysql"))
 BETWEEN_LOOKS = 0.05
 
 

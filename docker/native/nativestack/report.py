@@ -63,6 +63,7 @@ def environment(layout: Layout) -> dict[str, str]:
         },
         "postgres": {"POSTGRES_URL": f"postgresql://postgres:postgres@{ports['postgres']}/postgres"},
         "mariadb": {"MARIADB_URL": f"mysql://headrace:headrace@{ports['mariadb']}/mysql"},
+        "mysql": {"MYSQL_URL": f"mysql://headrace:headrace@{ports['mysql']}/mysql"},
     }
     return {key: value for name in layout.components for key, value in known[name].items()}
 
