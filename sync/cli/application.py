@@ -179,7 +179,9 @@ class Application:
 
         with state.write() as connection:
             model = self.mapping.model_dump_json(by_alias=True)
-            connection.execute(update(MAPPING).where(MAPPING.c.name == self.name).values(model=model))
+            # By the time the worker sees that it was applied anew, and tries at once what was in the way.
+            again = update(MAPPING).where(MAPPING.c.name == self.name).values(model=model, applied_at=time.time())
+            connection.execute(again)
 
     def _made(self, *, again: bool) -> dict[str, Any]:
         from connectors.names import names

@@ -15,6 +15,7 @@ from sync.mapping.model import Freshness
 from sync.state.drift import CURE, of_document, of_mapping
 from sync.state.owed import Priority
 from sync.state.registry import APPLIED, DOCUMENT, SOURCE, TERMS, TYPE, DocumentKind, Registered, applied, load
+from sync.state.trouble import shown
 
 HEARD_AT_LEAST_EVERY = 10.0  # seconds; heartbeats come every second
 
@@ -105,7 +106,7 @@ def _source(connection: Connection, registered: Registered, owed_from: int | Non
         heard_at=min(row.heard_at for row in rows),
         committed_at=min(committed_at for _, committed_at in marks),
         position=" ".join(position for position, _ in marks),
-        trouble=next((row.trouble for row in rows if row.trouble), None),
+        trouble="; ".join(filter(None, (shown(row.trouble) for row in rows))) or None,
     )
 
 

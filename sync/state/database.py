@@ -56,6 +56,7 @@ class State:
         self.ahead = 0.0  # seconds by which the server's clock is ahead of ours, as far as known
         self._writing = threading.RLock()
         self._one: Connection | None = None
+        self._closed = False
         self._prepared: dict[int, tuple[Executable, Prepared]] = {}
         self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url, self.session)
         self._name = self.url.render_as_string(hide_password=True)
@@ -93,6 +94,8 @@ class State:
 
         SQLite throws a connection's cache away when another one has written, which here would be every time.
         """
+        if self._closed:
+            raise StateUnreachable(f"the state database {self._name} was closed")
         if not self.is_sqlite:
             with self.engine.connect().execution_options(headrace_write=write) as connection:
                 yield connection
@@ -167,9 +170,12 @@ class State:
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     def close(self) -> None:
-        if self._one is not None:
-            self._one.close()
-            self._one = None
+        """After the transactions under way with SQLite, whose library would crash; later ones are refused."""
+        with self._turn():
+            self._closed = True
+            if self._one is not None:
+                self._one.close()
+                self._one = None
         self.engine.dispose()
 
 

@@ -184,9 +184,23 @@ def load(connection: Connection, name: str) -> Registered:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A mapping as it is applied. ``at``: when it was last, in this version perhaps not for the first time."""
+
+    version: str
+    at: float
+
+
+def applications(connection: Connection) -> dict[str, Application]:
+    """Every applied mapping by name."""
+    found = connection.execute(select(MAPPING.c.name, MAPPING.c.version, MAPPING.c.applied_at))
+    return {row.name: Application(row.version, row.applied_at) for row in found}
+
+
 def applied(connection: Connection) -> dict[str, str]:
     """Every applied mapping's name and version."""
-    return {row.name: row.version for row in connection.execute(select(MAPPING.c.name, MAPPING.c.version))}
+    return {name: one.version for name, one in applications(connection).items()}
 
 
 def forget(connection: Connection, name: str) -> None:

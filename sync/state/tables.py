@@ -45,7 +45,7 @@ class SourceRecord(SQLModel, table=True):
     snapshot: str | None = Field(default=None, sa_column=Column(Text))  # the one under way, JSON
     committed_at: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, default=0))
     heard_at: float = 0.0
-    trouble: str | None = Field(default=None, sa_column=Column(Text))
+    trouble: str | None = Field(default=None, sa_column=Column(Text))  # what sync/state/trouble.py says
     log_marks: str | None = Field(default=None, sa_column=Column(Text))  # by which another log is told, JSON
     drift: str | None = Field(default=None, sa_column=Column(Text))  # why a table cannot be read, by table, JSON
     shape_marks: str | None = Field(default=None, sa_column=Column(Text))  # of the tables at the last look, JSON

@@ -21,7 +21,7 @@ from sync.settings import Settings
 from sync.state.backfills import Backfill, claim, ended, find, under_way
 from sync.state.database import State
 from sync.state.registry import MARKER, SOURCE, Registered, load
-from sync.worker.beside import Beside
+from sync.worker.beside import Beside, each
 
 LOOK_EVERY = 1.0
 LED_FOR = 5.0  # seconds that one connector is led on before others are looked at
@@ -85,23 +85,26 @@ class Backfills(Beside):
         self.look(time.monotonic())
 
     def look(self, now: float) -> None:
-        """One look at every backfill. Raises HeadraceError of what does not answer."""
+        """One look at every backfill. Raises HeadraceError of what does not answer, at the end."""
         with self._state.read() as connection:
             noted = under_way(connection)
             sources = {row.id: row for row in connection.execute(select(SOURCE))} if noted else {}
-            current = [each for each in noted if each.source_id in sources]
+            current = [one for one in noted if one.source_id in sources]
             for backfill in current:
                 if backfill.id not in self._seen:
                     source = sources[backfill.source_id]
                     self._seen[backfill.id] = Seen(backfill, source.name, load(connection, source.mapping))
-        for backfill in current:
+        for identity in self._seen.keys() - {one.id for one in current}:
+            self._report(self._seen.pop(identity))
+
+        def follow(backfill: Backfill) -> None:
             source = sources[backfill.source_id]
             if source.snapshot_due:  # the connector is being stopped and started by others: all is read anyway
-                continue
+                return
             self._seen[backfill.id].backfill = backfill
             self._follow(self._seen[backfill.id], Snapshot.from_json(source.snapshot), now)
-        for identity in self._seen.keys() - {each.id for each in current}:
-            self._report(self._seen.pop(identity))
+
+        each(current, follow)
 
     def _follow(self, seen: Seen, snapshot: Snapshot, now: float) -> None:
         if seen.backfill.started_at is None:

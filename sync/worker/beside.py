@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-from sync.errors import HeadraceError
+from sync.errors import HeadraceError, StateError
 
 log = logging.getLogger("headrace.worker")
+T = TypeVar("T")
 
 
 class Beside(ABC):
@@ -56,3 +58,21 @@ class Beside(ABC):
     @abstractmethod
     def _look(self) -> None:
         """One look. A HeadraceError that it raises costs this look only."""
+
+
+def each(found: Iterable[T], look: Callable[[T], None]) -> None:
+    """Look at every one, whatever is wrong with those before it. Raises the first HeadraceError at the end.
+
+    What is wrong with the state is so for all: it is raised at once.
+    """
+    first: HeadraceError | None = None
+    for one in found:
+        try:
+            look(one)
+        except StateError:
+            raise
+        except HeadraceError as exc:
+            log.debug("looked at the others first: %s", exc)
+            first = first or exc
+    if first is not None:
+        raise first

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Connection, func, select, update
@@ -15,7 +16,7 @@ from sync.state.database import State
 from sync.state.mending import expect_chunks, write_anew
 from sync.state.owed import Raise
 from sync.state.registry import DOCUMENT, TERMS, TYPE, DocumentKind, Registered, applied, load, next_sequence
-from sync.worker.beside import Beside
+from sync.worker.beside import Beside, each
 from sync.write import collections
 from sync.write.targets import Target, targets
 from sync.write.weaviate import Weaviate
@@ -49,14 +50,15 @@ class Collections(Beside):
         self.look()
 
     def look(self) -> None:
-        """Compare every collection of every applied mapping. Raises what the store raises."""
+        """Compare every collection of every applied mapping. Raises what the store raises, of the first, at the end."""
         with self._state.read() as connection:
             found = [load(connection, name) for name in applied(connection)]
-        for registered in found:
-            for target in targets(registered.plan, self._model):
-                kind = registered.kinds[TERMS if target.document == "terms" else target.document]
-                if kind.collection == target.collection and not self._stopped.is_set():
-                    self._compare(registered, kind, target)
+        each(found, lambda registered: each(targets(registered.plan, self._model), partial(self._look_at, registered)))
+
+    def _look_at(self, registered: Registered, target: Target) -> None:
+        kind = registered.kinds[TERMS if target.document == "terms" else target.document]
+        if kind.collection == target.collection and not self._stopped.is_set():
+            self._compare(registered, kind, target)
 
     def _compare(self, registered: Registered, kind: DocumentKind, target: Target) -> None:
         if not collections.exists(self._store, target.collection):

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select, update
@@ -29,7 +30,7 @@ from sync.errors import HeadraceError, SourceError
 from sync.settings import Settings
 from sync.state.database import State
 from sync.state.registry import SOURCE, applied, load
-from sync.worker.beside import Beside
+from sync.worker.beside import Beside, each
 from sync.worker.continuity import note_gap
 from sync.worker.waiting import Told
 
@@ -95,28 +96,28 @@ class Connectors(Beside):
         super()._turn()
 
     def look(self, now: float) -> None:
-        """One look at every source. Raises HeadraceError of what does not answer: that look then says nothing.
-
-        A source that is applied further sends: only of one that stands still Kafka and Connect are asked.
-        """
+        """One look at every source. Raises HeadraceError of what does not answer: of that the look says nothing."""
         with self._state.read() as connection:
             sources = connection.execute(select(SOURCE)).all()
-        for source in sources:
-            seen = self._seen.setdefault(source.id, Seen())
-            if not source.snapshot_due and (seen.examined is None or now - seen.examined >= EXAMINE_EVERY):
-                seen.examined = now
-                self._examine(source)
-            if source.offset_ != seen.applied:
-                seen.applied = source.offset_
-                seen.moved(now, source.offset_ + 1)
-                self._told_of(source).back(f"{source.mapping}.{source.name}: its log comes in again")
-            elif now - seen.since >= FAILED_AFTER:
-                try:
-                    self._consider(source, seen, now)
-                except HeadraceError as exc:
-                    seen.since = now  # something is away: silence counts from its return
-                    self._told_of(source).away(f"{source.mapping}.{source.name}: nothing comes in; {exc}")
-                    raise
+        each(sources, partial(self._look_at, now))
+
+    def _look_at(self, now: float, source: Any) -> None:
+        """A source that is applied further sends: only of one that stands still Kafka and Connect are asked."""
+        seen = self._seen.setdefault(source.id, Seen())
+        if not source.snapshot_due and (seen.examined is None or now - seen.examined >= EXAMINE_EVERY):
+            seen.examined = now
+            self._examine(source)
+        if source.offset_ != seen.applied:
+            seen.applied = source.offset_
+            seen.moved(now, source.offset_ + 1)
+            self._told_of(source).back(f"{source.mapping}.{source.name}: its log comes in again")
+        elif now - seen.since >= FAILED_AFTER:
+            try:
+                self._consider(source, seen, now)
+            except HeadraceError as exc:
+                seen.since = now  # something is away: silence counts from its return
+                self._told_of(source).away(f"{source.mapping}.{source.name}: nothing comes in; {exc}")
+                raise
 
     def _told_of(self, source: Any) -> Told:
         return self._told.setdefault(source.id, Told(self._say))

@@ -20,6 +20,7 @@ from sync.settings import Settings
 from sync.state.database import State
 from sync.state.drift import note, of_mapping, tables_called
 from sync.state.registry import SOURCE, Registered
+from sync.state.trouble import note_hindrance, why
 
 LOOKS = 5
 
@@ -45,15 +46,16 @@ def ensure(
     if reason := broken(topics, progress, topic):
         note_gap(state, number, reason, progress.epoch)
     with state.read() as connection:
-        due, why, epoch = connection.execute(
+        due, trouble, epoch = connection.execute(
             select(SOURCE.c.snapshot_due, SOURCE.c.trouble, SOURCE.c.epoch).where(SOURCE.c.id == number)
         ).one()
-    if not due:
-        return True
-    if not leads():
+    if due and not leads():
         return False
-    say(f"{registered.name}.{source}: {why or 'a snapshot is due'}; everything is read again")
-    _begin_anew(state, registered, source, epoch, settings, say)
+    if due:
+        say(f"{registered.name}.{source}: {why(trouble) or 'a snapshot is due'}; everything is read again")
+        _begin_anew(state, registered, source, epoch, settings, say)
+    with state.write() as connection:
+        note_hindrance(connection, registered.name, source, None)
     return True
 
 

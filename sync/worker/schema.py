@@ -8,7 +8,6 @@ What cannot be read as mapped is noted, and its documents are parked; what only 
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -25,17 +24,14 @@ from connectors.shape import Shape, drifted
 from sync.apply.raising import Raising
 from sync.apply.shapes import note_drift
 from sync.apply.snapshots import Snapshot
-from sync.errors import HeadraceError
 from sync.state import drift
 from sync.state.backfills import under_way
 from sync.state.database import State
 from sync.state.owed import Raise
 from sync.state.raises import Raises
 from sync.state.registry import SOURCE, Registered, load, next_sequence
-from sync.worker.beside import Beside
+from sync.worker.beside import Beside, each
 from sync.worker.continuity import note_gap
-
-log = logging.getLogger("headrace.worker")
 
 LOOK_EVERY = 3.0  # seconds
 AT_MOST_EVERY = 60.0  # seconds between two snapshots because a table is as it was; doubled each time
@@ -65,14 +61,10 @@ class Schema(Beside):
         self.look()
 
     def look(self) -> None:
-        """One look at every source; one whose database does not answer is looked at again."""
+        """One look at every source. Raises of one whose database does not answer, at the end: the connector says so."""
         with self._state.read() as connection:
             numbers = connection.execute(select(SOURCE.c.id)).scalars().all()
-        for number in numbers:
-            try:
-                self._look_at(number)
-            except HeadraceError as exc:  # that it is away the connector says
-                log.debug("schema of source %d: %s", number, exc)
+        each(numbers, self._look_at)
 
     def _source(self, number: int) -> tuple[Any, Registered] | None:
         """The source with its mapping; None where it was removed, or is to be read again in any case."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from connectors.topics import Topics
 from sync.errors import HeadraceError
 
 
@@ -47,3 +48,14 @@ async def wait_until(what: str, ready: Callable[[], bool], stopping: asyncio.Eve
             said = True
         await asyncio.sleep(0.5)
     raise SystemExit(0)
+
+
+async def wait_for_kafka(address: str, stopping: asyncio.Event, say: Callable[[str], None]) -> None:
+    """Raises KafkaError of one that refuses."""
+    topics = Topics(address)
+
+    def answers() -> bool:
+        topics.describe("headrace")  # whether it exists does not matter: somebody answered
+        return True
+
+    await wait_until(f"Kafka at {address}", answers, stopping, say)

@@ -162,3 +162,33 @@ def test_a_gap_found_in_a_log_that_was_begun_anew_meanwhile_is_over(world: World
     note_gap(world.state, source, "the topic is gone, says one that was frozen", 1)
     assert epoch() == 2
     assert gaps(world.state) == []
+
+
+def test_a_state_is_closed_after_the_transaction_under_way_and_takes_no_other(tmp_path: Path) -> None:
+    """A thread that waits for a source may come back from it while the worker ends."""
+    state = State(f"sqlite:///{tmp_path}/state.db")
+    begun, goes_on, closed = threading.Event(), threading.Event(), threading.Event()
+    ended: list[bool] = []
+
+    def long() -> None:
+        with state.write() as connection:
+            begun.set()
+            goes_on.wait(10)
+            connection.execute(select(SOURCE))
+            ended.append(not closed.is_set())
+
+    def close() -> None:
+        state.close()
+        closed.set()
+
+    threads = [threading.Thread(target=run, daemon=True) for run in (long, close)]
+    threads[0].start()
+    assert begun.wait(10)
+    threads[1].start()
+    assert not closed.wait(0.05)
+    goes_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert ended == [True]
+    with pytest.raises(StateUnreachable, match="was closed"), state.read():
+        pass

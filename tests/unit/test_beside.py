@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from sync.errors import StateUnreachable
+from sync.errors import SourceRefused, SourceUnreachable, StateUnreachable
 from sync.settings import Settings
-from sync.worker.beside import Beside
+from sync.worker.beside import Beside, each
 from sync.worker.service import Worker
 from tests.support.pipeline import wait_until
 
@@ -43,3 +43,30 @@ def test_what_nobody_expected_ends_the_worker() -> None:
     worker.watched = (looking,)
     with pytest.raises(ZeroDivisionError, match="a defect"):
         asyncio.run(worker.serve(asyncio.Event()))
+
+
+def looked_at(*raises: Exception | None) -> tuple[list[int], Exception | None]:
+    """Which of as many things were looked at, of which these are raised, and what came of it all."""
+    looks = list[int]()
+
+    def look(number: int) -> None:
+        looks.append(number)
+        if error := raises[number]:
+            raise error
+
+    try:
+        each(range(len(raises)), look)
+    except Exception as exc:
+        return looks, exc
+    return looks, None
+
+
+def test_what_is_wrong_with_one_hides_none_behind_it_and_is_raised_at_the_end() -> None:
+    first, second = SourceRefused("first"), SourceUnreachable("second")
+    assert looked_at(None, first, None, second, None) == ([0, 1, 2, 3, 4], first)
+    assert looked_at(None, None) == ([0, 1], None)
+
+
+@pytest.mark.parametrize("error", [StateUnreachable("away"), ZeroDivisionError("a defect")])
+def test_what_is_wrong_with_the_state_or_with_us_is_raised_at_once(error: Exception) -> None:
+    assert looked_at(SourceRefused("no"), error, None) == ([0, 1], error)

@@ -19,7 +19,7 @@ from connectors.registration import Removal
 from sync.errors import ConnectorFailed, HeadraceError, StateUnreachable, WeaviateUnreachable
 from sync.mapping.lockfile import lock_path, read_lock
 from sync.state.database import State
-from sync.state.registry import DOCUMENT, MAPPING, TERMS, applied, load
+from sync.state.registry import DOCUMENT, MAPPING, TERMS, applications, applied, load
 from tests.support.command import Command, Ran
 
 MAPPING_FILE = Path(__file__).resolve().parents[2] / "mappings" / "airline.yml"
@@ -306,12 +306,20 @@ def test_what_the_database_lacks_is_a_finding_in_its_place_with_its_cure(headrac
     assert outside.events == []
 
 
-def test_applying_the_same_version_again_says_so_and_mends_its_connector(headrace: Command, outside: Outside) -> None:
+def test_applying_the_same_version_again_says_so_mends_its_connector_and_is_seen_by_the_worker(
+    headrace: Command, outside: Outside, state: State
+) -> None:
     apply(headrace)
+    with state.read() as connection:
+        before = applications(connection)["airline"]
     ran = headrace("apply", "mappings/airline.yml")
     assert ran.code == 0
     assert "is applied already" in ran.out
     assert outside.events == ["register", "register"]
+    with state.read() as connection:
+        now = applications(connection)["airline"]
+    assert now.version == before.version
+    assert now.at > before.at
 
 
 def test_freshness_goals_change_no_version_and_are_taken_over(

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
 
-import pytest
-
-from sync.errors import Fenced, Gap, HeadraceError, StateUnreachable, WeaviateRefused
-from sync.settings import Settings
-from sync.state.registry import Registered, forget
 from sync.worker.app import SourceApp
 from sync.worker.lanes import Lanes
-from sync.worker.service import Worker
-from tests.support.world import World
 
 LOOKS = 60  # in a second of the app's own clock each
 
@@ -132,98 +123,3 @@ def test_what_is_being_applied_for_long_is_no_silence(tmp_path: Path) -> None:
     app.busy_until = 2000.0
     app.watch()
     assert app.crash_reason is None
-
-
-# -- made anew ---------------------------------------------------------------------------------------
-
-
-class App:
-    """A source's app as far as the worker looks after it."""
-
-    def __init__(self, reason: BaseException | None = None) -> None:
-        self.crash_reason, self.source_name, self.conf = reason, "airline", SimpleNamespace(id="airline")
-        self.stopped = False
-
-    async def stop(self) -> None:
-        self.stopped = True
-
-
-class Reviver(Worker):
-    """A worker whose apps are as they are told to be; ``done`` says what it did, in order."""
-
-    def __init__(self, world: World, *apps: App) -> None:
-        super().__init__(Settings(_env_file=None), lambda _: None)
-        self.state = world.state
-        self._apps = {"airline": cast(Any, list(apps))}
-        self.made = App()
-        self.done: list[str] = []
-
-    async def _wait_for_kafka(self, stopping: asyncio.Event) -> None:
-        self.done.append("waited for Kafka")
-
-    async def _start_app(self, mapping: Registered, source: str) -> SourceApp:
-        assert all(app.stopped for app in self.apps if app.crash_reason), "two apps of one source at once"
-        self.done.append(f"started {mapping.name}.{source}")
-        return self.made  # type: ignore[return-value]
-
-    @property
-    def apps(self) -> list[Any]:
-        return list(self._apps["airline"])
-
-    def revive(self, *, stopping: bool = False) -> None:
-        async def revive() -> None:
-            told = asyncio.Event()
-            if stopping:
-                told.set()
-            await self._revive(told)
-
-        asyncio.run(revive())
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.state.close()
-
-
-@pytest.mark.parametrize(
-    "reason",
-    [RuntimeError("no assignment"), Gap("the log has a gap"), Fenced("another applies"), StateUnreachable("away")],
-    ids=lambda each: type(each).__name__,
-)
-def test_the_app_of_a_source_that_crashed_is_made_anew_in_its_place(world: World, reason: BaseException) -> None:
-    well, crashed, other = App(), App(reason), App()
-    worker = Reviver(world, well, crashed, other)
-    worker.revive()
-    assert worker.apps == [well, worker.made, other]
-    assert worker.done == ["waited for Kafka", "started airline.airline"]
-    assert (well.stopped, crashed.stopped, other.stopped) == (False, True, False)
-    worker.revive()
-    assert worker.apps == [well, worker.made, other], "the new one has not crashed"
-
-
-@pytest.mark.parametrize("reason", [WeaviateRefused("refused"), HeadraceError("for good")], ids=str)
-def test_what_a_new_app_would_meet_again_ends_the_worker(world: World, reason: HeadraceError) -> None:
-    worker = Reviver(world, App(reason))
-    with pytest.raises(type(reason), match=str(reason)):
-        worker.revive()
-    assert worker.done == []
-
-
-def test_an_app_of_a_mapping_that_was_removed_is_not_made_anew(world: World) -> None:
-    crashed = App(Fenced("its mapping was removed"))
-    worker = Reviver(world, crashed)
-    with world.state.write() as connection:
-        forget(connection, "airline")
-    worker.revive()
-    assert worker.apps == [crashed]
-    assert worker.done == ["waited for Kafka"]
-
-
-def test_nothing_is_made_anew_while_the_worker_stops(world: World) -> None:
-    crashed = App(RuntimeError("no assignment"))
-    worker = Reviver(world, crashed)
-    worker.revive(stopping=True)
-    assert worker.apps == [crashed]
-    assert worker.done == []
