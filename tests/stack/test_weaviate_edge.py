@@ -267,8 +267,8 @@ def test_an_object_with_a_wrong_value_is_refused_alone_and_without_the_value(
 ) -> None:
     refused = store.put(booking, [one(1), one(2, **{property_name: value}), one(3)])
     assert list(refused) == [identity(2)]
-    assert property_name in refused[identity(2)]
-    assert "Rossi" not in refused[identity(2)]
+    assert property_name in str(refused[identity(2)])
+    assert "Rossi" not in str(refused[identity(2)])
     assert set(store.read(booking, [identity(key) for key in (1, 2, 3)])) == {identity(1), identity(3)}
     only = store.put(booking, [one(2, **{property_name: value})])
     assert list(only) == [identity(2)]
