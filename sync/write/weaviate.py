@@ -113,8 +113,15 @@ class Weaviate(Connection):
             with asking(f"erase an object of {collection}", writes=True):
                 data.delete_by_id(one)
 
-    def read(self, collection: str, ids: Sequence[UUID], *, vectors: bool = False) -> dict[UUID, dict[str, Any]]:
-        """The properties of those that exist; with ``vectors`` also ``vector``, a list of floats.
+    def read(
+        self,
+        collection: str,
+        ids: Sequence[UUID],
+        *,
+        vectors: bool = False,
+        properties: Sequence[str] | None = None,
+    ) -> dict[UUID, dict[str, Any]]:
+        """The properties, or some of them, of those that exist; with ``vectors`` also ``vector``, a list of floats.
 
         No property can be called ``vector``: Weaviate refuses that name.
         """
@@ -123,9 +130,12 @@ class Weaviate(Connection):
         for start in range(0, len(ids), IDS_AT_ONCE):
             part = list(ids[start : start + IDS_AT_ONCE])
             with asking(f"read objects of {collection}"):
-                answer = query.fetch_objects_by_ids(part, limit=len(part), include_vector=vectors)
+                wanted = list(properties) if properties is not None else None
+                answer = query.fetch_objects_by_ids(
+                    part, limit=len(part), include_vector=vectors, return_properties=wanted
+                )
             for one in answer.objects:
-                found[one.uuid] = {name: value for name, value in one.properties.items() if value is not None}
+                found[one.uuid] = _present(one)
                 if vectors:
                     found[one.uuid]["vector"] = one.vector.get(VECTOR)
         return found
@@ -141,7 +151,17 @@ class Weaviate(Connection):
             for one in self.client.collections.use(collection).iterator(
                 return_properties=list(properties), cache_size=1000
             ):
-                yield one.uuid, {name: value for name, value in one.properties.items() if value is not None}
+                yield one.uuid, _present(one)
+
+    def page(
+        self, collection: str, after: UUID | None, limit: int, properties: Sequence[str]
+    ) -> list[tuple[UUID, dict[str, Any]]]:
+        """As ``ids``, some objects only: those that follow ``after``. None follow where the list is empty."""
+        query = self.client.collections.use(collection).query
+        with asking(f"list {collection}"):
+            # Without a place to begin after, Weaviate promises no order.
+            answer = query.fetch_objects(limit=limit, after=after or UUID(int=0), return_properties=list(properties))
+        return [(one.uuid, _present(one)) for one in answer.objects]
 
     def search(
         self,
@@ -232,6 +252,10 @@ def _sendable(
 
 def _document(one: StoredObject) -> object:
     return one.properties.get("document_key", one.uuid)
+
+
+def _present(one: Any) -> dict[str, Any]:
+    return {name: value for name, value in one.properties.items() if value is not None}
 
 
 def _condition(name: str, value: Any) -> Any:

@@ -95,9 +95,23 @@ class FakeStore:
             raise OutcomeUnknown("the connection was lost")
         return fault
 
-    def read(self, collection: str, ids: Sequence[UUID], *, vectors: bool = False) -> dict[UUID, dict[str, Any]]:
+    def read(
+        self,
+        collection: str,
+        ids: Sequence[UUID],
+        *,
+        vectors: bool = False,
+        properties: Sequence[str] | None = None,
+    ) -> dict[UUID, dict[str, Any]]:
         found = self.objects.get(collection, {})
-        return {one: dict(found[one]) for one in ids if one in found and one not in self.half}
+        return {one: _some(found[one], properties) for one in ids if one in found and one not in self.half}
+
+    def page(
+        self, collection: str, after: UUID | None, limit: int, properties: Sequence[str]
+    ) -> list[tuple[UUID, dict[str, Any]]]:
+        found = self.objects.get(collection, {})
+        following = sorted(one for one in found if after is None or one > after)[:limit]
+        return [(one, _some(found[one], properties)) for one in following]
 
     def texts(self, collection: str) -> dict[tuple[str, int], str]:
         """(document key, chunk) → content."""
@@ -105,3 +119,7 @@ class FakeStore:
             (str(one["document_key"]), int(one["chunk"])): str(one["content"])
             for one in self.objects.get(collection, {}).values()
         }
+
+
+def _some(values: dict[str, Any], properties: Sequence[str] | None) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if properties is None or name in properties}
