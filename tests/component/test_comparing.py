@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from sync.errors import WeaviateRefused
 from sync.settings import Settings
@@ -205,6 +205,21 @@ def test_what_is_taken_away_while_objects_are_listed_is_nobodys_harm(watched: Wa
     assert watched.said == []
 
 
+def test_an_object_that_was_put_right_since_it_was_listed_stays(watched: Watched) -> None:
+    real, mine = watched.edge.page, watched.id(43)
+
+    def page(collection: str, *more: Any) -> Any:
+        if collection == NAME:
+            watched.flights[mine]["document_key"] = "no such flight"
+        listed = real(collection, *more)
+        watched.flights[mine]["document_key"] = "43"
+        return listed
+
+    watched.edge.page = page  # type: ignore[method-assign,assignment]
+    watched.watch.look()
+    assert mine in watched.flights
+
+
 def test_what_is_parked_in_doubt_or_owed_is_not_judged(watched: Watched) -> None:
     watched.store.refuse = lambda properties: "no" if properties["document_key"] == "42" else None
     watched.log.commit(("flights", "u", {**FLIGHT, "flight_id": 42, "note": "new"}))
@@ -216,7 +231,10 @@ def test_what_is_parked_in_doubt_or_owed_is_not_judged(watched: Watched) -> None
     watched.stage.step()
     watched.log.commit(("flights", "u", {**FLIGHT, "flight_id": 45, "note": "new"}))
     watched.apply()
-    for key in (42, 44, 45):
+    with watched.state.write() as connection:  # parked before anything was sent, and in doubt besides
+        for key, harm in ((46, {"parked": "cannot be built"}), (47, {"doubtful": True})):
+            connection.execute(update(DOCUMENT).where(DOCUMENT.c.key == str(key)).values(**harm))
+    for key in (42, 44, 45, 46, 47):
         del watched.flights[watched.id(key)]
     watched.watch.look()
     assert watched.mended() == set()

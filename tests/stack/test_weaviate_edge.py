@@ -307,6 +307,12 @@ def test_more_than_ten_thousand_objects_are_listed_and_deleted(store: Weaviate) 
     listed = dict(store.ids(NAME))
     assert len(listed) == 10_200
     assert {values["document_key"] for values in listed.values()} == {str(key) for key in range(10_200)}
+    pages, after = 0, None
+    while part := store.page(NAME, after, 1_000, ["document_key"]):
+        assert [uuid for uuid, _ in part] == sorted(uuid for uuid, _ in part)
+        assert all(listed.pop(uuid)["document_key"] == values["document_key"] for uuid, values in part)
+        pages, after = pages + 1, part[-1][0]
+    assert (pages, listed) == (11, {})
     store.delete(NAME, [each.uuid for each in many[1:]] + [identity("nobody")])
     assert [uuid for uuid, _ in store.ids(NAME)] == [many[0].uuid]
     _clean(store)
