@@ -33,6 +33,8 @@ HeadraceError
     ├── OutcomeUnknown             (retry) the request may have had, or may still have, its effect
     ├── WeaviateRefused            it answers and says no to the whole request
     └── ObjectRefused              it says no to one object: that document is parked
+        Of both there are some with (retry): the reason is Weaviate's own and passes (a shard that takes no writes, a
+        shortage of memory, a limit). Those documents wait; none is parked.
 """
 
 from __future__ import annotations
@@ -49,10 +51,12 @@ class HeadraceError(Exception):
     retry: bool = False
     advice: str = ""
 
-    def __init__(self, message: str, *, advice: str | None = None) -> None:
+    def __init__(self, message: str, *, advice: str | None = None, retry: bool | None = None) -> None:
         super().__init__(message)
         if advice is not None:
             self.advice = advice
+        if retry is not None:  # where it depends on what the other side said
+            self.retry = retry
 
 
 class SettingsError(HeadraceError):

@@ -6,31 +6,33 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from uuid import UUID
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 
 from sync.embed.base import Model
+from sync.errors import WeaviateRefused
 from sync.settings import Settings
 from sync.state.database import State
-from sync.state.mending import expect_chunks, write_anew
+from sync.state.mending import write_anew
 from sync.state.owed import Raise
-from sync.state.registry import DOCUMENT, TERMS, TYPE, DocumentKind, Registered, applied, load, next_sequence
+from sync.state.registry import TERMS, TYPE, DocumentKind, Registered, applied, load, next_sequence
 from sync.worker.beside import Beside, each
+from sync.worker.comparing import Comparing, Harm, Place
 from sync.write import collections
 from sync.write.targets import Target, targets
 from sync.write.weaviate import Weaviate
 
 log = logging.getLogger("headrace.worker")
-KEYS_AT_ONCE = 5_000
+RESTING = 9  # a look rests so many times as long as it works: it costs no more than a tenth of a processor
 
 
 class Collections(Beside):
     """A thread that compares Weaviate with the state, and mends what it can: the texts are all there to be written.
 
-    What is gone is made anew, what is missing is written again with the embeddings that are stored, and what nobody
-    wrote is taken away. A collection whose schema was changed is not touched: its document type is *unknown* and
-    `status` says why. Of several workers only the one looks that ``leads``.
+    What is gone is made anew, what is missing or was edited is written again with the embeddings that are stored, and
+    what nobody wrote is taken away; large collections are gone through in many looks, round after round. A collection
+    whose schema was changed is not touched: its document type is *unknown* and `status` says why. Of several workers
+    only the one looks that ``leads``.
     """
 
     def __init__(
@@ -43,14 +45,21 @@ class Collections(Beside):
         wake: Callable[[], None],
         leads: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._began = time.monotonic()
         super().__init__("collections", settings.check_every, leads, patience=30.0)
         self._state, self._store, self._model, self._say, self._wake = state, store, model, say, wake
+        self._places: dict[int, Place] = {}  # by document type: how far it is compared
+
+    def _pause(self) -> float:
+        """What is left of the time between two looks: a look that compares much takes nearly all of it."""
+        return max(self._every / 10, self._began + self._every - time.monotonic())
 
     def _look(self) -> None:
         self.look()
 
     def look(self) -> None:
         """Compare every collection of every applied mapping. Raises what the store raises, of the first, at the end."""
+        self._began = time.monotonic()
         with self._state.read() as connection:
             found = [load(connection, name) for name in applied(connection)]
         each(found, lambda registered: each(targets(registered.plan, self._model), partial(self._look_at, registered)))
@@ -74,8 +83,7 @@ class Collections(Beside):
         if live is None:
             collections.make_live(self._store, target.alias, target.collection)
             self._say(f"alias {target.alias} was gone: made anew")
-        if self._counts_differ(kind):
-            self._mend(registered, kind)
+        self._compare_objects(registered, kind)
 
     def _make_anew(self, registered: Registered, kind: DocumentKind, target: Target) -> None:
         with self._state.read() as connection:
@@ -91,50 +99,30 @@ class Collections(Beside):
         self._note(kind, None)
         self._wake()
 
-    def _counts_differ(self, kind: DocumentKind) -> bool:
-        """Whether Weaviate has another number of objects than was written; only told while nothing is owed."""
-        before = self._expected(kind)
-        found = collections.count(self._store, kind.collection)
-        return before is not None and before == self._expected(kind) and found != before
-
-    def _expected(self, kind: DocumentKind) -> int | None:
-        with self._state.read() as connection:
-            owed, chunks = connection.execute(
-                select(
-                    func.count().filter(DOCUMENT.c.priority.is_not(None) | DOCUMENT.c.sent.is_not(None)),
-                    func.coalesce(func.sum(DOCUMENT.c.chunks), 0),
-                ).where(DOCUMENT.c.type_id == kind.id)
-            ).one()
-        return None if owed else int(chunks)
-
-    def _mend(self, registered: Registered, kind: DocumentKind) -> None:
-        """Compare object by object, by document key and chunk number."""
-        standing: dict[str, dict[int, UUID]] = {}
-        for uuid, values in self._store.ids(kind.collection, ("document_key", "chunk")):
-            standing.setdefault(str(values["document_key"]), {})[int(values["chunk"])] = uuid
-        # After the listing: a document that it did not show, because it was written meanwhile, is written once more;
-        # an object without a document had one that is gone by now.
-        with self._state.read() as connection:
-            rows = connection.execute(
-                select(DOCUMENT.c.key, DOCUMENT.c.chunks).where(DOCUMENT.c.type_id == kind.id)
-            ).all()
-        known = {row.key: row.chunks for row in rows}
-        strange = [uuid for key, objects in standing.items() if key not in known for uuid in objects.values()]
-        wrong = [key for key, chunks in known.items() if standing.get(key, {}).keys() != set(range(chunks))]
-        self._say(
-            f"collection {kind.collection} was altered: {len(wrong)} documents are written again,"
-            f" {len(strange)} objects that nobody wrote are taken away"
-        )
-        self._store.erase(kind.collection, strange)
-        for start in range(0, len(wrong), KEYS_AT_ONCE):
-            part = wrong[start : start + KEYS_AT_ONCE]
-            with self._state.write() as connection:
-                why = self._why(connection, registered, "collection mended")
-                highest = {key: max(standing[key]) + 1 for key in part if standing.get(key)}
-                expect_chunks(connection, kind.id, highest)
-                write_anew(connection, kind.id, part, why)
-                self._state.announce(connection)
-        self._wake()
+    def _compare_objects(self, registered: Registered, kind: DocumentKind) -> None:
+        """Page after page, with pauses between them, until this look's time is over or the round is."""
+        place = self._places.setdefault(kind.id, Place())
+        comparing = Comparing(self._state, self._store, self._model, registered, kind)
+        harm = Harm()
+        until = time.monotonic() + self._every / len(self._places)
+        try:
+            while True:
+                began = time.monotonic()
+                comparing.step(place, harm)
+                # Where something was wrong more is likely to be: then half of the time goes into looking.
+                pause = (time.monotonic() - began) * (1 if harm else RESTING)
+                if place.done or time.monotonic() + pause >= until or self._stopped.wait(pause) or not self._leads():
+                    break
+        except WeaviateRefused as exc:  # of one page; the next one is another
+            self._say(f"a part of collection {kind.collection} could not be compared: {exc}")
+        if place.done:
+            self._places[kind.id] = Place()
+        if harm:
+            self._say(
+                f"collection {kind.collection} was altered: {harm.documents} documents are written again,"
+                f" {harm.objects} objects that nobody wrote are taken away"
+            )
+            self._wake()
 
     def _why(self, connection: Connection, registered: Registered, cause: str) -> Raise:
         sequence = next_sequence(self._state, connection, registered.name, 1)

@@ -22,10 +22,11 @@ from weaviate.exceptions import (
     WeaviateTimeoutError,
 )
 
-from sync.errors import OutcomeUnknown, WeaviateError, WeaviateRefused, WeaviateUnreachable
+from sync.errors import ObjectRefused, OutcomeUnknown, WeaviateError, WeaviateRefused, WeaviateUnreachable
 
 WRITES = frozenset({"BatchObjects", "BatchDelete"})
 KEY = "Check HEADRACE_WEAVIATE_API_KEY, and that its owner may read and write the collection."
+LIMIT = "Weaviate's usage limits refuse it, or what stands before it: raise them, or ask less of it."
 READ_ONLY = "Weaviate takes no writes: free disk space or memory there, then set the shard's status to READY."
 COLLECTION = "`headrace doctor` compares collections with the mappings; `headrace apply` creates what is missing."
 MODEL = "The embedder's model is not the one the collection was built with: set it back, or `headrace apply` anew."
@@ -37,6 +38,9 @@ EMBEDDER = (
 # gRPC's own words for "no connection was ever made"; any other UNAVAILABLE may have been sent.
 _NEVER_SENT = re.compile(r"failed to connect to all addresses|DNS resolution failed|empty address list", re.I)
 _MODE = re.compile(r"mode is enabled temporally|maintenance mode", re.I)
+_LIMITED = re.compile(r"http2 header with status: 429")  # by a proxy: it did not hand the request on
+# A message that is too large will be too large again; every other limit is one that passes.
+_TOO_LARGE = re.compile(r"larger than max|too large", re.I)
 _ANSWERED = {
     grpc.StatusCode.INVALID_ARGUMENT: "",
     grpc.StatusCode.NOT_FOUND: COLLECTION,
@@ -44,14 +48,17 @@ _ANSWERED = {
     grpc.StatusCode.PERMISSION_DENIED: KEY,
     grpc.StatusCode.FAILED_PRECONDITION: "",
     grpc.StatusCode.UNIMPLEMENTED: "HEADRACE_WEAVIATE_URL must be a Weaviate of version 1.32 or later.",
-    grpc.StatusCode.RESOURCE_EXHAUSTED: "Weaviate's limits refuse it: see GRPC_MAX_MESSAGE_SIZE and its usage limits.",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "It is more than Weaviate takes at once: see GRPC_MAX_MESSAGE_SIZE.",
     grpc.StatusCode.UNKNOWN: "",  # what Weaviate's handlers return for an error of their own
 }
 
-# Reasons that Weaviate gives per object and that say nothing about the object.
+# Reasons that are Weaviate's own and pass: those of one shard do not concern objects in another.
+_PASSING: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"store is read-only|\bREADONLY\b|not enough memory"), READ_ONLY),
+    (re.compile(r"usage limit exceeded|USAGE_LIMIT_EXCEEDED|rate limit|too many requests", re.I), LIMIT),
+)
+# Reasons that Weaviate gives per object and that concern the whole collection.
 _WHOLE: tuple[tuple[re.Pattern[str], str, bool], ...] = (
-    (re.compile(r"read-only|READONLY", re.I), READ_ONLY, True),
-    (re.compile(r"not enough memory", re.I), READ_ONLY, True),
     (
         re.compile(r"not present in schema|could not find index|points to collection|could not find class", re.I),
         COLLECTION,
@@ -114,7 +121,11 @@ def from_grpc(error: grpc.RpcError, *, writes: bool) -> WeaviateError:
         return WeaviateUnreachable("Weaviate's gRPC port refuses the connection")
     if code is grpc.StatusCode.UNAVAILABLE and _MODE.search(details):
         return _refused(f"Weaviate refuses: {details}", READ_ONLY, retry=True)
+    if code is grpc.StatusCode.UNAVAILABLE and _LIMITED.search(details):
+        return _refused("Weaviate refuses: too many requests (429)", LIMIT, retry=True)
     broken = "RST_STREAM" in details or "Stream removed" in details
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and not broken and details and not _TOO_LARGE.search(details):
+        return _refused(f"Weaviate refuses: {details[:500]}", LIMIT, retry=True)
     if code in _ANSWERED and not broken and details:
         return refusal(details, _ANSWERED[code], writes=writes)
     if not writes:
@@ -133,6 +144,9 @@ def refusal(details: str, advice: str = "", *, writes: bool) -> WeaviateError:
         if writes:
             return OutcomeUnknown(f"a write was lost inside Weaviate: {details[:200]}")
         return WeaviateUnreachable(f"Weaviate could not answer a query: {details[:200]}")
+    for passing, cure in _PASSING:
+        if passing.search(details):
+            return _refused(said, cure, retry=True)
     for pattern, cure, retry in _WHOLE:
         if pattern.search(details):
             return _refused(said, cure, retry=retry)
@@ -140,7 +154,15 @@ def refusal(details: str, advice: str = "", *, writes: bool) -> WeaviateError:
 
 
 def of_object(reason: str) -> WeaviateError | None:
-    """The error behind a reason given for one object, or None where it is about that object alone."""
+    """The error behind a reason given for one object, or None where it is about what that object says.
+
+    An ObjectRefused concerns this object alone, for its shard takes nothing just now; any other the whole request.
+    ``reason`` quotes no value: a text that says "read-only" must not be taken for Weaviate's own words.
+    """
+    if not _UNSETTLED.search(reason):
+        for passing, cure in _PASSING:
+            if passing.search(reason):
+                return ObjectRefused(f"Weaviate refuses: {reason[:500]}", advice=cure, retry=True)
     if _UNSETTLED.search(reason) or any(pattern.search(reason) for pattern, _, _ in _WHOLE):
         return refusal(reason, writes=True)
     return None
@@ -176,10 +198,10 @@ def _from_status(what: str, error: UnexpectedStatusCodeError, writes: bool) -> W
         said += f": {'; '.join(texts)[:500]}"
     if status >= 500:  # no leader yet, starting, shutting down
         return OutcomeUnknown(said) if writes else WeaviateUnreachable(said)
+    if status == 429:
+        return _refused(said, LIMIT, retry=True)
     return _refused(said, KEY if status in (401, 403) else "")
 
 
 def _refused(message: str, advice: str = "", *, retry: bool = False) -> WeaviateRefused:
-    error = WeaviateRefused(message, advice=advice)
-    error.retry = retry
-    return error
+    return WeaviateRefused(message, advice=advice, retry=retry)

@@ -10,6 +10,11 @@ FIRST = 1.0  # seconds
 LONGEST = 60.0
 
 
+def pause(times: int) -> float:
+    """Seconds to wait after so many failures in succession. The exponent is bounded: a number of 1,024 bits is none."""
+    return min(LONGEST, FIRST * 2.0 ** min(times, 20))
+
+
 class Rests:
     """Collections and the embedder by any name, and until when each rests. Safe to use from several threads."""
 
@@ -26,9 +31,9 @@ class Rests:
         with self._lock:
             times = self._times.get(what, 0) - forgiven
             self._times[what] = times + forgiven + 1
-            pause = after if after is not None else min(LONGEST, FIRST * 2.0**times) if times >= 0 else 0.0
-            self._until[what] = time.monotonic() + pause
-            return pause
+            seconds = after if after is not None else pause(times) if times >= 0 else 0.0
+            self._until[what] = time.monotonic() + seconds
+            return seconds
 
     def left(self, what: Hashable) -> float:
         """For how many seconds it still rests."""

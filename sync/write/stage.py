@@ -21,7 +21,6 @@ from sync.errors import (
     StateConflict,
     StateError,
     StateUnreachable,
-    WeaviateRefused,
     WeaviateUnreachable,
 )
 from sync.state.database import State
@@ -29,7 +28,7 @@ from sync.state.documents import Documents
 from sync.state.owed import Owed, Priority, Settled
 from sync.state.registry import Registered
 from sync.write.book import Book
-from sync.write.delivery import Delivered, Delivery
+from sync.write.delivery import Delivered, Sending
 from sync.write.draft import Draft, as_written, by_type, digest
 from sync.write.embedding import Embedding
 from sync.write.gather import Gathering, Kind, gather
@@ -75,7 +74,7 @@ class Stage:
         self.book = Book(state, self.documents, self.holding)
         self.rests = Rests()
         self.embedding = Embedding(state, self.documents, embedder, self.rests)
-        self.delivery = Delivery(store)
+        self.sending = Sending(store, self.rests)
         self.queue = Queue(lanes, on_free)
         self.lanes, self.batch = lanes, batch
         self.on_settled = on_settled
@@ -204,7 +203,7 @@ class Stage:
         try:
             for type_id, group in by_type(drafts).items():
                 try:
-                    well = self._deliver_or_rest(gathering, type_id, group, done) and well
+                    well = self.sending.send(gathering.reflects, type_id, group, done, self._turn(group)) and well
                 except OutcomeUnknown as exc:
                     known = done.documents()
                     self._doubt(type_id, [draft for draft in group if draft.owed.id not in known], exc)
@@ -213,32 +212,9 @@ class Stage:
             if done.wrong:
                 self._postpone(done.wrong, DOUBT_AFTER_LOSS, None, doubtful=True)
             self._settle(gathering, done.settled, done.parked)
+            for pause, waiting in done.pauses().items():
+                self._postpone([draft for draft, _ in waiting], pause, waiting[0][1])
         return well
-
-    def _deliver_or_rest(self, gathering: Gathering, type_id: int, group: Sequence[Draft], done: Delivered) -> bool:
-        """Refused together, the first and the last are tried alone: both refused, it is the collection that refuses."""
-        try:
-            with self._turn(group):
-                self.delivery.deliver(gathering.reflects, group, done)
-            self.rests.succeeded(type_id)
-            return True
-        except WeaviateRefused as exc:
-            if len(group) == 1:  # nobody knows which; another one's turn will tell
-                self._postpone(group, min(60.0, 2.0 ** group[0].owed.attempts), exc)
-                return False
-            refusal = exc
-        refused: list[tuple[Owed, str]] = []
-        for number, draft in enumerate([group[0], group[-1], *group[1:-1]]):
-            try:
-                self.delivery.deliver(gathering.reflects, [draft], done)
-            except WeaviateRefused as exc:
-                refused.append((draft.owed, f"Weaviate refuses it: {exc}"))
-            if number == 1 and len(refused) == 2:
-                self._postpone(group, self.rests.failed(type_id), refusal)
-                return False
-        done.parked += refused
-        self.rests.succeeded(type_id)
-        return True
 
     def _turn(self, group: Sequence[Draft]) -> AbstractContextManager[None]:
         """While direct changes come, one request at a time, and theirs before others."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
+from sync.errors import ObjectRefused
+
 
 class Store(Protocol):
     """Each method may be called twice with the same arguments.
@@ -16,10 +18,10 @@ class Store(Protocol):
     def ready(self) -> bool:
         """Whether it answers at all; asked while documents wait for it to come back."""
 
-    def put(self, collection: str, objects: Sequence[Any]) -> dict[UUID, str]:
+    def put(self, collection: str, objects: Sequence[Any]) -> dict[UUID, ObjectRefused]:
         """Insert or replace; returns the refused ones with their reason, all others are searchable."""
 
-    def renew(self, collection: str, objects: Sequence[Any]) -> dict[UUID, str]:
+    def renew(self, collection: str, objects: Sequence[Any]) -> dict[UUID, ObjectRefused]:
         """As put, and what a crash of the store left half written of them is found again; readers miss nothing."""
 
     def delete(self, collection: str, ids: Sequence[UUID]) -> None:

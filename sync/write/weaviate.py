@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, cast
 from uuid import UUID
 
-import grpc
 import numpy as np
 
-from sync.errors import HeadraceError, SettingsError, WeaviateRefused
-from sync.settings import Settings
-from sync.write.addresses import addresses
-from sync.write.wire import LARGEST_MESSAGE, VECTOR, StoredObject, Unsendable, encode, redacted, requests  # silences it
+from sync.errors import ObjectRefused, WeaviateRefused
+from sync.write.connection import Connection
+from sync.write.outcome import asking, of_object, unless_starting
+from sync.write.wire import (
+    LARGEST_MESSAGE,
+    VECTOR,
+    BatchObject,
+    StoredObject,
+    Unsendable,
+    encode,
+    redacted,
+    requests,
+    unquoted,
+)
 
-from weaviate import WeaviateClient, connect_to_custom  # isort: skip
-from weaviate.classes.init import AdditionalConfig, Auth, Timeout  # isort: skip
 from weaviate.classes.query import Filter, MetadataQuery  # isort: skip
-from weaviate.config import GrpcConfig  # isort: skip
 from weaviate.exceptions import UnexpectedStatusCodeError  # isort: skip
-
-from sync.write.outcome import Calls, asking, of_object, unless_starting  # isort: skip
 
 __all__ = ["Found", "StoredObject", "Weaviate"]
 
 IDS_AT_ONCE = 2_000  # Weaviate handles at most QUERY_MAXIMUM_RESULTS (10,000) objects in one request
-EMBEDDER_KEY = {"cohere": "X-Cohere-Api-Key", "openai": "X-OpenAI-Api-Key"}  # Weaviate embeds questions with it
-CHANNEL = [
-    # A Weaviate that comes back is found within a second; gRPC's own default goes up to two minutes.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 2000),  # in spite of its name: how long one attempt may take
-    ("grpc.max_reconnect_backoff_ms", 500),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,112 +42,39 @@ class Found:
     distance: float | None
 
 
-class Weaviate:
-    """One Weaviate, for all threads of a process. Connects when first used, and again when it comes back.
+class Weaviate(Connection):
+    """One Weaviate, for all threads of a process.
 
     Every method raises WeaviateUnreachable (no effect, try again) and WeaviateRefused (with advice);
     those that write also OutcomeUnknown. The message of an OutcomeUnknown holds the word "lost" where
-    the connection broke, as against a deadline that passed. ``left`` is asked before every write for the seconds
-    that it may take, and may raise.
+    the connection broke, as against a deadline that passed.
     """
 
-    def __init__(self, settings: Settings, left: Callable[[], float] | None = None) -> None:
-        self._settings, self._left = settings, left
-        self._lock = threading.Lock()
-        self._client: WeaviateClient | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        with self._lock:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
-
-    @property
-    def client(self) -> WeaviateClient:
-        """The connected client. Its gRPC calls raise Headrace's errors; wrap its HTTP calls in ``asking``."""
-        if self._client is None:
-            with self._lock:
-                if self._client is None:
-                    self._client = self._connect()
-        return self._client
-
-    def _connect(self) -> WeaviateClient:
-        where = addresses(self._settings)
-        key = self._settings.weaviate_api_key
-        # A private certificate authority is named as for every other program on the machine.
-        authority = os.environ.get("SSL_CERT_FILE") if where["grpc_secure"] or where["http_secure"] else None
-        credentials = (
-            grpc.ssl_channel_credentials(Path(authority).read_bytes()) if authority and where["grpc_secure"] else None
-        )
-        wait = self._settings.request_timeout
-        embedder_key = self._settings.embedder_api_key
-        header = EMBEDDER_KEY.get(self._settings.embedder)
-        with asking("connect to Weaviate"):
-            client = connect_to_custom(
-                **where,
-                headers={header: embedder_key.get_secret_value()} if header and embedder_key else None,
-                auth_credentials=Auth.api_key(key.get_secret_value()) if key else None,
-                additional_config=AdditionalConfig(
-                    timeout=Timeout(init=min(wait, 5.0), query=wait, insert=wait),
-                    trust_env=authority is not None,
-                    grpc_config=GrpcConfig(channel_options=CHANNEL, credentials=credentials),
-                ),
-                skip_init_checks=True,  # they ask a package index for the client's newest version
-            )
-        connection = client._connection
-        # The client offers no place for interceptors.
-        connection._grpc_stub = cast(Any, Calls(connection._grpc_stub, self.ready, self._left))
-        return client
-
-    def ready(self) -> bool:
-        """Whether it answers and takes requests, over HTTP and gRPC; never raises, unless settings make no sense."""
-        try:
-            with asking("ask Weaviate whether it is ready"):
-                connection = self.client._connection  # the client's own is_ready prints every failure
-                if cast(Any, connection.get("/.well-known/ready")).status_code != 200:
-                    return False
-                connection._ping_grpc("sync")
-        except SettingsError:
-            raise
-        except HeadraceError:
-            return False
-        return True
-
-    def put(self, collection: str, objects: Sequence[StoredObject]) -> dict[UUID, str]:
+    def put(self, collection: str, objects: Sequence[StoredObject]) -> dict[UUID, ObjectRefused]:
         """Insert or replace. Returns the refused objects with their reason; all others are written and searchable.
 
         More than 500 objects or 8 MB go in several requests, in order. An exception says that at least
         one of them failed: objects of earlier ones are written. Of two objects with one UUID the last counts.
+        Of a document that has a chunk which cannot be sent none is sent: it would show new text beside old.
         """
         connection = self.client._connection
         calls = cast(Any, connection.grpc_stub)
         largest = connection._grpc_max_msg_size or LARGEST_MESSAGE
-        refused: dict[UUID, str] = {}
-        messages = []
-        for one in objects:
-            try:
-                messages.append(encode(collection, one, largest))
-            except Unsendable as unsendable:
-                refused[one.uuid] = str(unsendable)
+        refused, messages = _sendable(collection, objects, largest)
         by_id = {str(one.uuid): one for one in objects}
         for request in requests(messages, largest):
             reply = calls.BatchObjects(
                 request, metadata=connection.grpc_headers(), timeout=self._settings.request_timeout
             )
             for failed in reply.errors:
-                if (error := of_object(failed.error)) is not None:
-                    raise unless_starting(error, self.ready)
                 one = by_id[request.objects[failed.index].uuid]
-                refused[one.uuid] = redacted(failed.error, one)
+                error = of_object(unquoted(failed.error)) or ObjectRefused(redacted(failed.error, one))
+                if not isinstance(error, ObjectRefused):
+                    raise unless_starting(error, self.ready)
+                refused[one.uuid] = error
         return refused
 
-    def renew(self, collection: str, objects: Sequence[StoredObject]) -> dict[UUID, str]:
+    def renew(self, collection: str, objects: Sequence[StoredObject]) -> dict[UUID, ObjectRefused]:
         """As ``put``, for objects of which a Weaviate that was killed may have kept a half. No reader misses them.
 
         Killed in the middle of a write it may keep an object without its entries in the indexes: each has a log of its
@@ -173,7 +94,10 @@ class Weaviate:
                 with asking(f"delete objects of {collection}", writes=True):
                     done = data.delete_many(where=part)
                 if done.failed:
-                    raise WeaviateRefused(f"Weaviate could not delete {done.failed} objects of {collection}")
+                    # Nothing that an object says keeps it from being deleted: its shard takes no writes just now.
+                    raise WeaviateRefused(
+                        f"Weaviate could not delete {done.failed} objects of {collection}", retry=True
+                    )
                 if done.matches <= done.successful:  # more where QUERY_MAXIMUM_RESULTS is set low
                     break
 
@@ -189,8 +113,15 @@ class Weaviate:
             with asking(f"erase an object of {collection}", writes=True):
                 data.delete_by_id(one)
 
-    def read(self, collection: str, ids: Sequence[UUID], *, vectors: bool = False) -> dict[UUID, dict[str, Any]]:
-        """The properties of those that exist; with ``vectors`` also ``vector``, a list of floats.
+    def read(
+        self,
+        collection: str,
+        ids: Sequence[UUID],
+        *,
+        vectors: bool = False,
+        properties: Sequence[str] | None = None,
+    ) -> dict[UUID, dict[str, Any]]:
+        """The properties, or some of them, of those that exist; with ``vectors`` also ``vector``, a list of floats.
 
         No property can be called ``vector``: Weaviate refuses that name.
         """
@@ -199,9 +130,12 @@ class Weaviate:
         for start in range(0, len(ids), IDS_AT_ONCE):
             part = list(ids[start : start + IDS_AT_ONCE])
             with asking(f"read objects of {collection}"):
-                answer = query.fetch_objects_by_ids(part, limit=len(part), include_vector=vectors)
+                wanted = list(properties) if properties is not None else None
+                answer = query.fetch_objects_by_ids(
+                    part, limit=len(part), include_vector=vectors, return_properties=wanted
+                )
             for one in answer.objects:
-                found[one.uuid] = {name: value for name, value in one.properties.items() if value is not None}
+                found[one.uuid] = _present(one)
                 if vectors:
                     found[one.uuid]["vector"] = one.vector.get(VECTOR)
         return found
@@ -217,7 +151,17 @@ class Weaviate:
             for one in self.client.collections.use(collection).iterator(
                 return_properties=list(properties), cache_size=1000
             ):
-                yield one.uuid, {name: value for name, value in one.properties.items() if value is not None}
+                yield one.uuid, _present(one)
+
+    def page(
+        self, collection: str, after: UUID | None, limit: int, properties: Sequence[str]
+    ) -> list[tuple[UUID, dict[str, Any]]]:
+        """As ``ids``, some objects only: those that follow ``after``. None follow where the list is empty."""
+        query = self.client.collections.use(collection).query
+        with asking(f"list {collection}"):
+            # Without a place to begin after, Weaviate promises no order.
+            answer = query.fetch_objects(limit=limit, after=after or UUID(int=0), return_properties=list(properties))
+        return [(one.uuid, _present(one)) for one in answer.objects]
 
     def search(
         self,
@@ -289,6 +233,29 @@ class Weaviate:
     def drop_alias(self, alias: str) -> None:
         with asking(f"drop the alias {alias}", writes=True):
             self.client.alias.delete(alias_name=alias)
+
+
+def _sendable(
+    collection: str, objects: Sequence[StoredObject], largest: int
+) -> tuple[dict[UUID, ObjectRefused], list[BatchObject]]:
+    """Objects that cannot be sent, with the others of their documents; and the messages of all others."""
+    messages: dict[UUID, BatchObject] = {}
+    unsendable: dict[object, ObjectRefused] = {}  # by document, or by object where that is not told
+    for one in objects:
+        try:
+            messages[one.uuid] = encode(collection, one, largest)
+        except Unsendable as exc:
+            unsendable.setdefault(_document(one), ObjectRefused(str(exc)))
+    refused = {one.uuid: unsendable[_document(one)] for one in objects if _document(one) in unsendable}
+    return refused, [message for uuid, message in messages.items() if uuid not in refused]
+
+
+def _document(one: StoredObject) -> object:
+    return one.properties.get("document_key", one.uuid)
+
+
+def _present(one: Any) -> dict[str, Any]:
+    return {name: value for name, value in one.properties.items() if value is not None}
 
 
 def _condition(name: str, value: Any) -> Any:

@@ -27,6 +27,8 @@ with warnings.catch_warnings(record=True):
     import weaviate  # noqa: F401
     from weaviate.proto.v1 import base_pb2, batch_pb2
 
+BatchObject = batch_pb2.BatchObject
+
 VECTOR = "text"  # the name of the one named vector
 EXACT = 2**53  # Weaviate keeps numbers as doubles
 OBJECTS_AT_ONCE = 500
@@ -154,14 +156,19 @@ def _add_list(message: batch_pb2.BatchObject.Properties, name: str, items: list[
         raise Unsendable("its items are of several types")
 
 
-def redacted(reason: str, one: StoredObject) -> str:
-    """Weaviate's reason for refusing an object without the values that it quotes."""
-    reason = re.sub(
+def unquoted(reason: str) -> str:
+    """Weaviate's reason for refusing an object, up to the value that it quotes."""
+    return re.sub(
         r"(given value is|the JSON number|array value:|could not recognize object's properties:) .*",
         r"\1 …",
         reason,
         flags=re.S,
     )
+
+
+def redacted(reason: str, one: StoredObject) -> str:
+    """Weaviate's reason for refusing an object without any value of it."""
+    reason = unquoted(reason)
     for value in one.properties.values():
         for item in value if isinstance(value, (list, tuple)) else (value,):
             if isinstance(item, str) and len(item) > 3:

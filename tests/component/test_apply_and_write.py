@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from sync.errors import ObjectRefused
 from sync.state.registry import LEDGER
 from sync.write import stage
 from tests.support.airline import BOOKING, CUSTOMER, FLIGHT, TICKET, first_rows
@@ -282,7 +283,7 @@ def test_texts_beyond_the_bytes_of_a_batch_wait_for_the_next_one(world: World, m
     sent: list[list[int]] = []
     put = world.store.put
 
-    def counted(collection: str, objects: Sequence[Any]) -> dict[UUID, str]:
+    def counted(collection: str, objects: Sequence[Any]) -> dict[UUID, ObjectRefused]:
         sent.append([len(one.properties["content"]) for one in objects])
         return put(collection, objects)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 
 from sync.errors import Fenced, StateConflict, StateError, StateUnreachable
 from sync.write import stage as stage_module
 from tests.support.airline import BOOKING, CUSTOMER, FLIGHT, TICKET, first_rows
+from tests.support.pipeline import wait_until
 from tests.support.world import World
 
 
@@ -134,6 +139,67 @@ def test_what_weaviate_refuses_is_parked_with_its_reason(world: World) -> None:
     world.settle()
     assert "no such property" in world.document("8").parked
     assert [key for key, _ in world.texts] == ["7"]
+
+
+def test_a_document_of_which_one_chunk_is_refused_says_that_it_shows_old_and_new_text(world: World) -> None:
+    """Weaviate has no transaction over objects, and the old text is gone: what can be had is that it is said."""
+    rows = long_rows(60)
+    world.log.snapshot(rows)
+    world.settle()
+    before, chunks = world.texts, len(world.texts)
+    assert chunks > 2
+    world.store.refuse = lambda properties: "no such chunk" if properties["chunk"] == 1 else None
+    world.log.commit(
+        ("customers", "u", {**CUSTOMER, "full_name": "Mario Bianchi"}),
+        ("flights", "u", {**FLIGHT, "flight_no": "BA 602"}),
+    )
+    world.settle()
+    parked = world.document("7").parked
+    assert f"no such chunk. {chunks - 1} of its {chunks} chunks are new" in parked
+    assert world.texts["7", 1] == before["7", 1]
+    assert world.texts["7", 0] != before["7", 0]
+    world.store.refuse = lambda _: None
+    world.log.commit(("flights", "u", FLIGHT), ("customers", "u", CUSTOMER))
+    world.settle()
+    assert world.texts == before
+
+
+def test_a_slow_weaviate_holds_up_nobody_else_and_nothing_is_sent_twice(world: World) -> None:
+    rows = first_rows()
+    rows["bookings"].append({**BOOKING, "booking_id": 8, "pnr": "OTHER1"})
+    world.log.snapshot(rows)
+    world.settle()
+    sent: list[str] = []
+    put = world.store.put
+
+    def listening(collection: str, objects: Sequence[Any]) -> Any:
+        sent.extend(one.properties["document_key"] for one in objects)
+        return put(collection, objects)
+
+    world.store.put = listening  # type: ignore[method-assign]
+    faults = iter(["slow"])
+    world.store.fault = lambda _: next(faults, None)
+    with ThreadPoolExecutor(1) as lane:
+        rows["bookings"][0] = {**rows["bookings"][0], "pnr": "FIRST1"}
+        world.log.commit(("bookings", "u", rows["bookings"][0]))
+        world.apply()
+        slow = lane.submit(world.stage.step)
+        wait_until("the first request to leave", lambda: world.store.slow == 1, every=0.005)
+        # Another document's change is written meanwhile; a newer one of the slow document waits for its answer.
+        rows["bookings"][0] = {**rows["bookings"][0], "pnr": "NEWER1"}
+        world.log.commit(("bookings", "u", rows["bookings"][0]))
+        rows["bookings"][1] = {**rows["bookings"][1], "pnr": "SECND2"}
+        world.log.commit(("bookings", "u", rows["bookings"][1]))
+        world.apply()
+        world.write()
+        assert sent == ["7", "8"]
+        assert world.texts["8", 0] == world.expected(rows)["8", 0]
+        assert "NEWER1" not in world.texts["7", 0]
+        world.store.released.set()
+        assert slow.result(30) == 1
+    world.write()
+    assert sent == ["7", "8", "7"]
+    assert world.texts == world.expected(rows)
 
 
 def test_documents_stay_owed_while_weaviate_is_away(world: World) -> None:

@@ -137,6 +137,75 @@ def test_a_document_that_has_its_whole_request_refused_is_parked_alone(both: Wor
     assert "too large" in document(both, "flight", "45").parked
 
 
+def many_flights(world: World) -> None:
+    world.log.snapshot({**first_rows(), "flights": [{**FLIGHT, "flight_id": n} for n in range(40, 50)]})
+    world.apply()
+
+
+@pytest.mark.parametrize("busy", [("43", "45"), ("40", "43", "45"), ("49",)], ids=["amid", "the first", "the last"])
+def test_while_one_shard_of_several_takes_no_writes_its_documents_wait_and_none_is_parked(
+    both: World, monkeypatch: pytest.MonkeyPatch, busy: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(rests, "FIRST", 3600.0)  # whoever waits does so for the rest of this test
+    both.store.busy = lambda properties: "store is read-only" if properties["document_key"] in busy else None
+    many_flights(both)
+    both.stage.rests.failed(both.registered.kinds["flight"].id, after=0.0)  # it took nothing a moment ago
+    both.write()
+    assert not both.stage.rests.any()
+    assert {key for key, _ in flights(both)} == {str(n) for n in range(40, 50)} - set(busy)
+    assert ("7", 0) in both.texts
+    for key in busy:
+        waiting = document(both, "flight", key)
+        assert (waiting.parked, waiting.attempts, waiting.doubtful) == (None, 1, False)
+        assert waiting.priority is not None
+    # The others' shards go on, and so do changes of theirs.
+    both.log.commit(("flights", "u", {**FLIGHT, "flight_id": 41, "status_cd": "CX"}))
+    both.settle()
+    assert "cancelled" in flights(both)["41", 0]
+
+
+def test_what_waited_for_a_shard_is_written_when_it_takes_writes_again(
+    both: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rests, "FIRST", 0.0)
+    times = iter(range(3))
+    both.store.busy = lambda p: (
+        "not enough memory" if p["document_key"] == "43" and next(times, None) is not None else None
+    )
+    many_flights(both)
+    both.write()
+    assert len(flights(both)) == 10
+    assert document(both, "flight", "43").priority is None
+
+
+def test_a_whole_request_refused_for_a_reason_that_passes_parks_nothing(
+    both: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rests, "FIRST", 0.0)
+    real, times = both.store.put, iter(range(5))
+
+    def put(collection: str, objects: Sequence[Any]) -> Any:
+        if any(one.properties["document_key"] in ("43", "45") for one in objects) and next(times, None) is not None:
+            raise WeaviateRefused("rate limit exceeded", retry=True)
+        return real(collection, objects)
+
+    both.store.put = put  # type: ignore[method-assign]
+    many_flights(both)
+    both.write()
+    assert len(flights(both)) == 10
+    assert [document(both, "flight", key).parked for key in ("43", "45")] == [None, None]
+
+
+def test_a_collection_of_which_no_shard_takes_writes_rests(both: World) -> None:
+    both.store.busy = lambda properties: "store is read-only" if "pnr" not in properties else None
+    many_flights(both)
+    both.write()
+    assert not flights(both)
+    assert ("7", 0) in both.texts
+    assert both.stage.rests.left(both.registered.kinds["flight"].id) > 0
+    assert both.stage.trouble == "store is read-only"
+
+
 @pytest.mark.parametrize(
     "error",
     [EmbedderLimited("too many", after=60.0), EmbedderUnreachable("away"), EmbedderRefused("wrong key")],
@@ -188,3 +257,9 @@ def test_a_text_that_the_embedder_refuses_parks_its_document_alone(both: World) 
     both.log.commit(("customers", "u", CUSTOMER))
     both.settle()
     assert both.texts == both.expected(first_rows())
+
+
+def test_no_number_of_failures_is_too_many(both: World) -> None:
+    assert rests.pause(5_000) == rests.LONGEST
+    resting = rests.Rests()
+    assert [resting.failed("it") for _ in range(1_100)][-1] == rests.LONGEST

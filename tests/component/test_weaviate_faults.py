@@ -17,7 +17,14 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from sync.errors import OutcomeUnknown, SettingsError, WeaviateRefused, WeaviateUnreachable
+from sync.errors import (
+    HeadraceError,
+    ObjectRefused,
+    OutcomeUnknown,
+    SettingsError,
+    WeaviateRefused,
+    WeaviateUnreachable,
+)
 from sync.settings import Settings
 from sync.write.addresses import addresses
 from sync.write.weaviate import IDS_AT_ONCE, StoredObject, Weaviate
@@ -58,6 +65,10 @@ def fake() -> Iterator[FakeWeaviate]:
 def store(fake: FakeWeaviate) -> Iterator[Weaviate]:
     with http_server(META) as (port, _), Weaviate(settings(port, fake.port, request_timeout=1.0)) as made:
         yield made
+
+
+def said(refused: dict[UUID, ObjectRefused]) -> dict[UUID, str]:
+    return {uuid: str(reason) for uuid, reason in refused.items()}
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
@@ -146,7 +157,7 @@ def test_a_held_answer_is_an_unknown_outcome_after_the_timeout(fake: FakeWeaviat
 def test_refused_objects_are_returned_each_with_its_own_reason(fake: FakeWeaviate, store: Weaviate) -> None:
     fake.faults["BatchObjects"] = refuse_objects({0: "no cats", 2: "no dogs"})
     objects = [one(1), one(2), one(3)]
-    assert store.put("Booking", objects) == {objects[0].uuid: "no cats", objects[2].uuid: "no dogs"}
+    assert said(store.put("Booking", objects)) == {objects[0].uuid: "no cats", objects[2].uuid: "no dogs"}
 
 
 def test_where_all_are_refused_each_keeps_its_reason_and_nothing_is_logged(
@@ -161,7 +172,7 @@ def test_where_all_are_refused_each_keeps_its_reason_and_nothing_is_logged(
         }
     )
     objects = [one(1, name=secret), one(2, name=secret)]
-    refused = store.put("Booking", objects)
+    refused = said(store.put("Booking", objects))
     assert set(refused) == {each.uuid for each in objects}
     assert "invalid date property 'x'" in refused[objects[0].uuid]
     assert secret not in str(refused)
@@ -172,7 +183,7 @@ def test_an_object_that_cannot_be_sent_is_refused_and_the_others_are_written(
     fake: FakeWeaviate, store: Weaviate
 ) -> None:
     bad = one(1, price=float("nan"))
-    refused = store.put("Booking", [bad, one(2)])
+    refused = said(store.put("Booking", [bad, one(2)]))
     assert list(refused) == [bad.uuid]
     assert "price" in refused[bad.uuid]
     assert list(fake.objects) == [str(one(2).uuid)]
@@ -181,8 +192,6 @@ def test_an_object_that_cannot_be_sent_is_refused_and_the_others_are_written(
 @pytest.mark.parametrize(
     ("reason", "advice", "retry"),
     [
-        ("store is read-only due to: disk usage too high", "free disk space", True),
-        ("cannot process batch: not enough memory", "memory", True),
         ("class 'Booking' not present in schema", "headrace apply", True),
         ("no such prop with name 'x' found in class 'Booking'", "headrace apply", False),
         ("vector dimensions do not match the index dimensions", "model", False),
@@ -197,6 +206,60 @@ def test_a_reason_that_is_not_about_the_object_refuses_the_whole_request(
         store.put("Booking", [one(1)])
     assert advice in caught.value.advice
     assert caught.value.retry is retry
+
+
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [
+        ("store is read-only due to: disk usage too high", "free disk space"),
+        ("shard has status READONLY", "free disk space"),
+        ("not enough memory", "memory"),
+        ("usage limit exceeded: objects count limit of 5 reached", "limits"),
+    ],
+)
+def test_a_reason_that_passes_is_told_of_its_objects_and_the_others_are_written(
+    fake: FakeWeaviate, store: Weaviate, reason: str, advice: str
+) -> None:
+    fake.faults["BatchObjects"] = refuse_objects({0: reason, 1: "no cats"})
+    objects = [one(1), one(2), one(3)]
+    refused = store.put("Booking", objects)
+    assert said(refused) == {objects[0].uuid: f"Weaviate refuses: {reason}", objects[1].uuid: "no cats"}
+    assert [refused[each.uuid].retry for each in objects[:2]] == [True, False]
+    assert advice in refused[objects[0].uuid].advice
+
+
+def test_a_text_that_speaks_of_a_shortage_is_not_taken_for_one(fake: FakeWeaviate, store: Weaviate) -> None:
+    said_of = "invalid date property 'x': requires a date, but the given value is 'store is read-only, READONLY'"
+    fake.faults["BatchObjects"] = refuse_objects({0: said_of})
+    assert store.put("Booking", [one(1)])[one(1).uuid].retry is False
+
+
+@pytest.mark.parametrize(
+    ("code", "details", "passes"),
+    [
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "the tenant has had its share", True),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "usage limit exceeded: objects", True),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "grpc: received message larger than max (2 vs. 1)", False),
+        (grpc.StatusCode.UNAVAILABLE, "Received http2 header with status: 429", True),
+        (grpc.StatusCode.UNKNOWN, "batch objects: cannot process batch: not enough memory", True),
+    ],
+)
+def test_a_limit_passes_and_the_size_of_a_message_does_not(
+    fake: FakeWeaviate, store: Weaviate, code: grpc.StatusCode, details: str, passes: bool
+) -> None:
+    fake.faults["BatchObjects"] = refuse(code, details)
+    with pytest.raises(WeaviateRefused) as caught:
+        store.put("Booking", [one(1)])
+    assert caught.value.retry is passes
+
+
+def test_of_a_document_with_a_chunk_that_cannot_be_sent_none_is_sent(fake: FakeWeaviate, store: Weaviate) -> None:
+    good, bad = one(1, document_key="7"), one(2, document_key="7", price=float("nan"))
+    other = one(3, document_key="8")
+    refused = store.put("Booking", [good, bad, other])
+    assert set(refused) == {good.uuid, bad.uuid}
+    assert "price" in str(refused[good.uuid])
+    assert list(fake.objects) == [str(other.uuid)]
 
 
 def test_a_weaviate_that_starts_and_does_not_know_its_collections_yet_is_unreachable(fake: FakeWeaviate) -> None:
@@ -233,7 +296,7 @@ def test_a_weaviate_that_takes_less_is_sent_less(fake: FakeWeaviate) -> None:
     meta = {**META, "/v1/meta": (200, {"version": "1.39.0", "grpcMaxMessageSize": 100_000})}
     with http_server(meta) as (port, _), Weaviate(settings(port, fake.port)) as store:
         too_large = one(9, body="x" * 100_000)
-        refused = store.put("Booking", [one(number, body="x" * 40_000) for number in range(5)] + [too_large])
+        refused = said(store.put("Booking", [one(number, body="x" * 40_000) for number in range(5)] + [too_large]))
         assert list(refused) == [too_large.uuid]
         assert "100,000 bytes" in refused[too_large.uuid]
     assert [len(request.objects) for _, request in fake.calls] == [2, 2, 1]
@@ -256,8 +319,9 @@ def test_many_deletes_go_in_pages_and_a_page_is_repeated_until_nothing_is_left(
 
 def test_a_failed_delete_is_not_taken_for_a_deletion(fake: FakeWeaviate, store: Weaviate) -> None:
     fake.faults["BatchDelete"] = lambda *_: batch_delete_pb2.BatchDeleteReply(matches=2, successful=1, failed=1)
-    with pytest.raises(WeaviateRefused, match="1 objects of Booking"):
+    with pytest.raises(WeaviateRefused, match="1 objects of Booking") as caught:
         store.delete("Booking", [one(1).uuid, one(2).uuid])
+    assert caught.value.retry, "no object is to blame for it"
 
 
 def test_several_threads_write_through_one_connection(fake: FakeWeaviate) -> None:
@@ -362,13 +426,22 @@ def test_a_weaviate_too_old_for_the_client_is_refused_with_the_version_needed(fa
 
 
 @pytest.mark.parametrize(
-    ("status", "expected"), [(503, OutcomeUnknown), (422, WeaviateRefused), (403, WeaviateRefused)]
+    ("status", "expected", "retry"),
+    [
+        (503, OutcomeUnknown, True),
+        (429, WeaviateRefused, True),
+        (422, WeaviateRefused, False),
+        (403, WeaviateRefused, False),
+    ],
 )
-def test_http_answers_are_told_apart(fake: FakeWeaviate, status: int, expected: type[Exception]) -> None:
+def test_http_answers_are_told_apart(
+    fake: FakeWeaviate, status: int, expected: type[HeadraceError], retry: bool
+) -> None:
     routes = {**META, "/v1/schema": (status, {"error": [{"message": "leader not found"}]})}
     with (
         http_server(routes) as (port, _),
         Weaviate(settings(port, fake.port)) as store,
-        pytest.raises(expected, match="Booking_g1"),
+        pytest.raises(expected, match="Booking_g1") as caught,
     ):
         store.create_collection({"class": "Booking_g1"})
+    assert caught.value.retry is retry
