@@ -122,17 +122,18 @@ class _Batch:
         """Whether this is sent again from below the highest database position applied.
 
         Two halves of a key change share one position, so an equal one passes, and so does one that cannot be
-        compared (no commit known yet, right after a connector's start; another server after a failover).
+        compared (another server after a failover).
         """
         position = record.database_position
-        if position is None or position[0] == 0:
+        if position is None:
             return False
         highest = self.progress.database_position
         if isinstance(record, Change) and record.incremental:
             return self._read_before(position, highest)
         if highest is not None and below(position, highest):
             return True
-        self.progress.database_position = position
+        if position[0]:  # without a commit it orders nothing
+            self.progress.database_position = position
         return False
 
     def _read_before(self, position: tuple[int, ...], highest: tuple[int, ...] | None) -> bool:
