@@ -16,6 +16,8 @@ from connectors.change import (
     SnapshotNotice,
     Truncate,
 )
+from connectors.heartbeats import read as heartbeat
+from connectors.names import HEARTBEAT_PREFIX, MARKER_PREFIX, names
 from connectors.positions import below, of_earlier_transaction
 from sync.apply.altered import Statements
 from sync.apply.backfills import Backfilling
@@ -37,8 +39,6 @@ from sync.state.owed import Priority, Raise
 from sync.state.raises import Raises
 from sync.state.registry import MARKER, Registered, next_sequence
 
-MARKER_PREFIX = "headrace"
-
 
 class Applier:
     """Applies one source's records. Not for use by two threads at once."""
@@ -53,6 +53,7 @@ class Applier:
         self._standing = Standing(state, self.source_id)
         self.letters = DeadLetters(registered, source, max_text_bytes)
         self.backfilling = Backfilling(self.source_id)
+        self.own_name = names(registered.plan.mapping, source).prefix
         self._tables = {table.database_name: table for table in registered.tables_of(source)}
         self.progress = self.reload()
 
@@ -174,6 +175,19 @@ class _Batch:
                 .values(token=message.content, source_id=self.progress.id, sequence=sequence, seen_at=time.time())
                 .on_conflict_do_nothing()
             )
+        elif message.prefix == HEARTBEAT_PREFIX:
+            self._heartbeat(message)
+
+    def _heartbeat(self, message: Message) -> None:
+        """Raises Gap where it does not follow the last one: PostgreSQL was restored, or the connector left some out."""
+        if (found := heartbeat(message.content, self.applier.own_name)) is None:
+            return
+        if not found.follows(self.progress.heartbeat):
+            raise Gap(
+                f"{self.applier.registered.name}.{self.applier.source}: a heartbeat follows another one than the last"
+                " applied: the database was restored to an earlier point"
+            )
+        self.progress.heartbeat = found.token
 
     def _truncate(self, truncate: Truncate, sequence: int) -> None:
         self._commit_time(truncate)
@@ -251,7 +265,7 @@ class _Batch:
         snapshot, backfilling = self.progress.snapshot, self.applier.backfilling
         if notice.kind == "STARTED" and notice.snapshot == INITIAL:
             # The log begins anew here: a database restored to an earlier point counts from there again.
-            self.progress.database_position = None
+            self.progress.database_position = self.progress.heartbeat = None
         if first := backfilling.first_heard(self.connection, snapshot, notice):
             snapshot.start(notice)
         complete = snapshot.notice(notice)
