@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from sync.errors import BuildError
 from sync.mapping.assemble import Gathered, Many, Problem
 from sync.mapping.image import CUT
+from sync.mapping.meter import ELEMENT
 from sync.mapping.plan import DocumentPlan, Node, TablePlan
 from sync.mapping.shown import Unknown, Value, View
 from sync.mapping.values import Reading
@@ -114,6 +115,9 @@ class Rows(View):
 
     def described(self) -> str:
         return f'relation "{self._shape.node.path}"'
+
+    def weight(self) -> int:
+        return ELEMENT * (1 + len(self._many.rows))
 
     def get(self, name: str) -> Any:
         if name == "count":

@@ -15,7 +15,7 @@ from jinja2 import TemplateSyntaxError, nodes
 from sync.mapping.findings import nearest, shown
 from sync.mapping.lint.subject import ColumnView, RowView, Subject
 from sync.mapping.model import DocumentType
-from sync.mapping.template import environment
+from sync.mapping.sandbox import environment
 from sync.mapping.yaml_tree import Path
 
 
@@ -60,8 +60,7 @@ class _Walk:
         self.seen: set[tuple[int, str]] = set()
 
     def check(self, source: str) -> None:
-        # not optimised: constants would be computed here and now, however large
-        env = environment().overlay(optimized=False)
+        env = environment()
         try:
             tree = env.parse(source)
             env.compile(tree)  # filters and tests that do not exist show here
