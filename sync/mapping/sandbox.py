@@ -18,7 +18,7 @@ from jinja2.utils import Cycler, Joiner, Namespace
 from sync.errors import BuildError
 from sync.mapping import meter
 from sync.mapping.arithmetic import calculated, joined, signed, text_of
-from sync.mapping.meter import STEP, counted, spend, spend_text, weigh
+from sync.mapping.meter import CALL, counted, spend, spend_text, weigh
 from sync.mapping.shown import Number, Unknown, Value, View
 from sync.mapping.template_code import PaidCode
 from sync.mapping.template_filters import FILTERS, TESTS
@@ -149,7 +149,7 @@ class Environment(ImmutableSandboxedEnvironment):
     # --- calls and operators
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:
-        spend(STEP)
+        spend(CALL)
         if isinstance(__obj, LoopContext):
             args = (counted(args[0]), *args[1:]) if args else args
         elif isinstance(__obj, Undefined):

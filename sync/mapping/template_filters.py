@@ -216,18 +216,18 @@ FILTERS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _test(name: str) -> Function:
-    original: Function = DEFAULT_TESTS[name]
+def _test(name: str) -> Any:
+    original: Any = DEFAULT_TESTS[name]
     if _PassArg.from_obj(original) is not None or name in ("defined", "undefined"):
         return original
 
     @wraps(original)
-    def paid(*args: Any) -> Any:
+    def compared(*args: Any) -> Any:
         for value in args:
             weigh(value)
         return original(*args)
 
-    return paid
+    return compared
 
 
 _TESTS = [

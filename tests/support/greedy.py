@@ -1,7 +1,7 @@
-"""Templates that would take all memory or hours, tried in a process that may take neither: `python -m tests.support.greedy`.
+"""Templates that would take all memory or hours, tried in a process of its own that may take neither.
 
-Reads a JSON list of templates, writes a line of JSON for each: what compiling and rendering it said, how many seconds
-of this process it took, and by how many MB its memory grew.
+Reads a JSON list of templates, each with what one rendering may spend; writes a line of JSON for each: what compiling
+and rendering it said, how many seconds of this process it took, and by how many MB its memory grew.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from sync.errors import HeadraceError
+from sync.mapping import meter
 from sync.mapping.build import Builder
 from tests.support.plans import gather, plan_of
 
@@ -41,7 +42,7 @@ def main() -> None:
         taken = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + MOST_MEMORY, taken + MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
-    for text in json.load(sys.stdin):
+    for text, meter.MAX_WORK in json.load(sys.stdin):
         started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         answer = said(text)
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
