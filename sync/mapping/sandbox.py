@@ -183,7 +183,9 @@ def _printed(value: Any) -> str:
         return ", ".join(str(part) for part in value)
     if isinstance(value, (*_PRINTED, _Range, Undefined)):
         return text_of(value)
-    raise BuildError("the template prints a list that was never made: end the expression with `| list` or `| join`")
+    raise BuildError(
+        "the template prints what is no value yet: end the expression with `| list` or `| join`, or call it with `()`"
+    )
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from sync.errors import BuildError
 from sync.mapping.assemble import Gathered
 from sync.mapping.canonical import number_text
 from sync.mapping.conditions import sort_key, typed
+from sync.mapping.image import nested
 from sync.mapping.meter import ELEMENT, MOST_DIGITS, Weighty, counted, too_long, weight
 from sync.mapping.values import Reading, json_words
 
@@ -143,7 +144,7 @@ class Value(View):
 
     def _inside(self) -> Part:
         fields = self._reading.column.column.fields
-        return Part(_nested(self._value, fields) if fields and isinstance(self._value, dict) else self._value,
+        return Part(nested(self._value, fields) if fields and isinstance(self._value, dict) else self._value,
                     self._reading.empty)  # fmt: skip
 
     def _code(self) -> Any:
@@ -243,22 +244,6 @@ class Value(View):
 def typed_number(number: Any) -> tuple[int, Any]:
     """NaN compares with nothing in Python; here it comes after all numbers, as in PostgreSQL."""
     return (1, 0) if isinstance(number, Decimal) and number.is_nan() else (0, Decimal(number))
-
-
-def _nested(flat: dict[str, Any], fields: dict[str, str]) -> dict[str, Any]:
-    """The listed paths of a JSON column as the object they came from, and by the names that the mapping gives them."""
-    nested: dict[str, Any] = {}
-    for path, value in flat.items():
-        steps = path.split(".")
-        place = nested
-        for step in steps[:-1]:
-            below = place.setdefault(step, {})
-            if not isinstance(below, dict):
-                break
-            place = below
-        else:
-            place.setdefault(steps[-1], value)
-    return nested | {fields[path]: value for path, value in flat.items() if path in fields}
 
 
 class Part(View):

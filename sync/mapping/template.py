@@ -6,6 +6,7 @@ rendered: `meter.py` says in what, `template_code.py` and `sandbox.py` how each 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from decimal import DecimalException
 
@@ -19,6 +20,7 @@ from sync.mapping.views import Row
 
 MAX_SOURCE = 50_000  # characters of one template; compiling twice as many takes four times as long
 NO_JINJA = (RecursionError, MemoryError, OverflowError, ValueError, TypeError, SyntaxError)
+_NAMED = re.compile(r'has no (?:column or relation )?"(.*)"(?: \(nearest: "[^"]*"\)|; it has [a-z, ]+)?$', re.DOTALL)
 _ALONE = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 
 
@@ -32,6 +34,7 @@ class Template:
         """
         env = environment()
         self.where = where
+        self._source = source
         if len(source) > MAX_SOURCE:
             raise MappingError(f"{where}: longer than {MAX_SOURCE:,} characters")
         try:
@@ -68,7 +71,7 @@ class Template:
             raise BuildError(f"{self.where}{self._line(error)}: {error}", advice=error.advice) from error
         except Exception as error:
             # Jinja and Python put the offending value into their messages; a row's value must not go there.
-            raise BuildError(f"{self.where}{self._line(error)}: {_reason(error)}") from None
+            raise BuildError(f"{self.where}{self._line(error)}: {_reason(error, self._source)}") from None
         return "".join(pieces)
 
     def _line(self, error: BaseException) -> str:
@@ -80,11 +83,15 @@ class Template:
         return "" if line is None else f", line {line}"
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, source: str) -> str:
     if isinstance(error, UndefinedError):
-        # Only a message of ours is known to hold no value.
+        # Only a message of ours is known to hold no value, and only where the template spells the name out:
+        # `row[note ~ '']` asks for a column that is called as the row's note.
         text = str(error)
         ours = text.startswith(("table ", "column ", "relation "))
+        named = _NAMED.search(text)
+        if named is not None and named[1] not in source:
+            return "it uses a name that does not exist"
         return text if ours or text.endswith(" is undefined") else "it uses a name that does not exist"
     if isinstance(error, SecurityError):
         return "it reaches for what the sandbox forbids"

@@ -82,7 +82,7 @@ class Row(View):
         table = self._shape.table.name
         if name in self._shape.private:
             return Unknown(f'column "{name}" of table "{table}" is dropped for privacy, no document can show it')
-        nearest = get_close_matches(name, self._shape.names, 1)
+        nearest = get_close_matches(name, self._shape.names, 1) if len(name) <= 100 else []
         hint = f' (nearest: "{nearest[0]}")' if nearest else ""
         return Unknown(f'table "{table}" has no column or relation "{name}"{hint}')
 
