@@ -194,7 +194,7 @@ WHOLE = [
     "{% set r = range(99999) | list %}"
     "{% for a in r | batch(1) | map('list') | map('first') %}{{ r | sum }}{% endfor %}",
     "{% set r = [1] * 99999 %}{{ r" + " | select" * 4000 + " | list | length }}",
-    "{% for a in range(99999) if " + " + ".join(["a"] * 5000) + " < 0 %}{% endfor %}",
+    "{% for a in range(99999) if " + " and ".join(["(a or 1)"] * 900) + " and false %}{% endfor %}",
     LOOP + "{{ '' if loop.changed([1] * 9999) }}{% endfor %}",
     "{% set s = '-' * 3999999 %}{{ s | wordwrap(1) }}{{ ('a-' * 999999) | wordwrap(2) }}" + "{{ s | title }}" * 99,
     "{% set s = '<!--' * 1999999 %}" + "{{ s | striptags }}" * 20,
@@ -230,7 +230,7 @@ REASONS = (
 
 def work(text: str) -> int:
     """A tenth of what a rendering may spend shows as well that it ends, but not that a long text is not too much."""
-    return MAX_WORK if "999999" in text or str(N) in text else MAX_WORK // 10
+    return MAX_WORK if "99999" in text or str(N) in text else MAX_WORK // 10
 
 
 @lru_cache(maxsize=1)
