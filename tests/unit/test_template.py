@@ -236,7 +236,8 @@ def test_no_reason_holds_a_value_of_the_row(text: str) -> None:
     ("text", "message"),
     [
         ("{{ a", "line 1: "), ("x\n{% for %}", "line 2: "), ("{% include 'x' %}", "stands alone"),
-        ("{{ x | nofilter }}", "nofilter"), ("{% endif %}", "line 1"), ("x\n{% autoescape true %}{% endautoescape %}", "line 2: a text is not HTML"),
+        ("{{ x | nofilter }}", "nofilter"), ("{% endif %}", "line 1"),
+        ("x\n{% autoescape true %}{% endautoescape %}", "line 2: a text is not HTML"),
         ("(" * 5, None),
     ],
 )  # fmt: skip

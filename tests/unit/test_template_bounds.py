@@ -185,9 +185,9 @@ WHOLE = [
     "{% set r = [1] * 99999 %}{% for a in r if not (r | select('equalto', 2) | list) %}{% endfor %}",
     "{% set r = [1] * 9999 %}{% for a in r %}{% if r == r + [1] or 2 in r %}{% endif %}{% endfor %}",
     "{% set t = 'x' * 7999999 %}" + LOOP + "{% if t == t ~ '' or 'y' in t %}{% endif %}{% endfor %}",
-    "{% set t = 'x' * 7999999 %}" + LOOP + "{% if t[1:] %}{% endif %}{{ '' if t | upper }}{% endfor %}",
+    "{% set t = 'x' * 7999999 %}" + LOOP + "{% if t[1:] %}{% endif %}{% endfor %}",
     "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(40) }}",
-    "{% macro m(n, l=([1] * 999) | sort | list) %}"
+    "{% macro m(n, l=[" + "n, " * 9000 + "]) %}"
     "{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(40) }}",
     "{% for a in [1, 2] recursive %}{% if loop.depth < 40 %}{{ loop([1, 2]) }}{% endif %}{% endfor %}",
     "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
