@@ -110,6 +110,18 @@ def read_catalogues(loaded: Loaded, mapping: Mapping) -> Lock:
     )
 
 
+def _other_tables(loaded: Loaded, mapping: Mapping, live: Lock) -> dict[str, list[str]]:
+    """All tables of the sources where a mapped one is missing: it may go by another name now."""
+    from connectors.captured import captured
+    from connectors.registration import source_database
+
+    return {
+        source: list(source_database(mapping, source).catalogue().tables)
+        for source, found in live.sources.items()
+        if not {table.name for table in captured(mapping, loaded.lock, source)} <= found.tables.keys()
+    }
+
+
 # What drift says of a table or column, preflight says too; once is enough.
 _SAME = {"M218": "M201", "M219": "M202", "M221": "M203", "M226": "M124"}
 
@@ -123,7 +135,7 @@ def ask_databases(loaded: Loaded, mapping: Mapping, settings: Settings) -> Live:
     from sync.mapping.lint import drift
 
     live = read_catalogues(loaded, mapping)
-    findings = drift(loaded, live)
+    findings = drift(loaded, live, _other_tables(loaded, mapping, live))
     said = {(finding.line, finding.code) for finding in findings}
     for problems in preflight(mapping, loaded.lock or live, settings).values():
         for problem in problems:

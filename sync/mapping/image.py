@@ -106,3 +106,19 @@ def captured(table: TablePlan, raw: Mapping[str, Any], salt: str = "") -> dict[s
             token = None if value is None else sha256(salt.encode() + str(value).encode()).hexdigest()
             treated[column.database_name] = token and token[: width(column.database_type)]
     return treated
+
+
+def nested(flat: dict[str, Any], fields: dict[str, str]) -> dict[str, Any]:
+    """The listed paths of a JSON column as the object they came from, and by the names that the mapping gives them."""
+    nested: dict[str, Any] = {}
+    for path, value in flat.items():
+        steps = path.split(".")
+        place = nested
+        for step in steps[:-1]:
+            below = place.setdefault(step, {})
+            if not isinstance(below, dict):
+                break
+            place = below
+        else:
+            place.setdefault(steps[-1], value)
+    return nested | {fields[path]: value for path, value in flat.items() if path in fields}

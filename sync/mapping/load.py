@@ -57,19 +57,31 @@ class Positions:
         line, column = self.tree.place(path, key=key)
         return Finding(self.tree.file, line, column, code, severity, message)
 
-    def finding_in_text(self, path: Path, text_line: int, word: str, code: str, message: str) -> Finding:
-        """A finding at ``word`` in the given line (from 1) of the text at ``path``; lines of a block are counted."""
+    def finding_in_text(
+        self, path: Path, text_line: int, word: str, code: str, message: str, after: int = 0
+    ) -> Finding:
+        """A finding at ``word`` in the given line (from 1) of the text at ``path``; lines of a block are counted.
+
+        ``after``: how many of the line's characters, leading blanks not counted, stand before it at least.
+        """
         node = self.tree.find(path)
         line, column = self.tree.place(path)
-        if isinstance(node, Scalar) and node.block and text_line > 0:
+        in_block = isinstance(node, Scalar) and node.block and text_line > 0
+        if isinstance(node, Scalar) and in_block:
             line = node.line + text_line
-            column = 1
         lines = self.tree.text.splitlines()
-        if word and 0 < line <= len(lines):
-            start = 0 if isinstance(node, Scalar) and node.block else column - 1
-            at = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)").search(lines[line - 1], start)
-            column = at.start() + 1 if at else column
+        if 0 < line <= len(lines):
+            found = lines[line - 1]
+            start = len(found) - len(found.lstrip()) if in_block else column - 1
+            at = _word(word).search(found, start + after) if word else None
+            column = at.start() + 1 if at else start + 1
         return Finding(self.tree.file, line, column, code, "error", message)
+
+
+def _word(word: str) -> re.Pattern[str]:
+    """The word as it stands alone: `no` is not in `note`, nor is `}` in `}}`."""
+    other = r"\w" if re.search(r"\w", word) else re.escape(word)
+    return re.compile(rf"(?<!{other}){re.escape(word)}(?!{other})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from sync.errors import BuildError
 from sync.mapping.assemble import Gathered
 from sync.mapping.canonical import number_text
 from sync.mapping.conditions import sort_key, typed
-from sync.mapping.quantities import EXACT
+from sync.mapping.image import nested
+from sync.mapping.meter import ELEMENT, MOST_DIGITS, Weighty, counted, too_long, weight
 from sync.mapping.values import Reading, json_words
 
 
@@ -48,6 +49,11 @@ class Number(Decimal):
     def __ge__(self, other: Any) -> bool:
         return Decimal.__ge__(self, _exact(other))
 
+    def __int__(self) -> int:
+        if self.is_finite() and self.adjusted() > MOST_DIGITS:
+            raise too_long()
+        return Decimal.__int__(self)
+
     def __str__(self) -> str:
         return format(self, "f") if self.is_finite() else number_text(Decimal(self)) or "NaN"
 
@@ -60,10 +66,13 @@ def _exact(value: Any) -> Any:
     return value
 
 
-class View:
+class View(Weighty):
     """Anything of ours in a template. ``get`` is its only way in."""
 
     __slots__ = ()
+
+    def weight(self) -> int:
+        return ELEMENT
 
     def get(self, name: str) -> Any:
         raise NotImplementedError
@@ -92,6 +101,9 @@ class Value(View):
     @property
     def is_null(self) -> bool:
         return self._value is None
+
+    def weight(self) -> int:
+        return weight(self._value)
 
     def described(self) -> str:
         return f'column "{self._reading.column.name}" of table "{self._reading.table.name}"'
@@ -124,20 +136,20 @@ class Value(View):
             return self.get(index)
         if isinstance(self._value, list):
             there = -len(self._value) <= index < len(self._value)
-            return list(self)[index] if there else Value(self._reading, None, None)
-        return str(self)[index]
+            return Value(self._reading, self._value[index] if there else None, self._row if there else None)
+        return self._inside().at(index) if isinstance(self._value, dict) else str(self)[index]
 
     def __getitem__(self, index: Any) -> Any:  # Jinja's slices come here
         return list(self)[index] if isinstance(self._value, list) else str(self)[index]
 
     def _inside(self) -> Part:
         fields = self._reading.column.column.fields
-        return Part(_nested(self._value, fields) if fields and isinstance(self._value, dict) else self._value,
+        return Part(nested(self._value, fields) if fields and isinstance(self._value, dict) else self._value,
                     self._reading.empty)  # fmt: skip
 
     def _code(self) -> Any:
         if isinstance(self._value, list):
-            return [self._reading.code(part) for part in self._value]
+            return [self._reading.code(part) for part in counted(self._value)]
         return self._reading.code(self._value)
 
     def number(self) -> Number:
@@ -216,10 +228,6 @@ class Value(View):
         pair = self._compared(other)
         return pair is not None and bool(pair[0] >= pair[1])
 
-    # `sum` adds in Python; NULL adds nothing there, as in SQL. Other arithmetic goes through template.py.
-    def __radd__(self, other: Any) -> Any:
-        return other if self._value is None else Number(EXACT.add(Decimal(_exact(other)), self.number()))
-
     def __int__(self) -> int:
         return int(self.number())
 
@@ -238,22 +246,6 @@ def typed_number(number: Any) -> tuple[int, Any]:
     return (1, 0) if isinstance(number, Decimal) and number.is_nan() else (0, Decimal(number))
 
 
-def _nested(flat: dict[str, Any], fields: dict[str, str]) -> dict[str, Any]:
-    """The listed paths of a JSON column as the object they came from, and by the names that the mapping gives them."""
-    nested: dict[str, Any] = {}
-    for path, value in flat.items():
-        steps = path.split(".")
-        place = nested
-        for step in steps[:-1]:
-            below = place.setdefault(step, {})
-            if not isinstance(below, dict):
-                break
-            place = below
-        else:
-            place.setdefault(steps[-1], value)
-    return nested | {fields[path]: value for path, value in flat.items() if path in fields}
-
-
 class Part(View):
     """A place inside a JSON value."""
 
@@ -262,6 +254,9 @@ class Part(View):
     def __init__(self, value: Any, empty: str) -> None:
         self._value = value
         self._empty = empty
+
+    def weight(self) -> int:
+        return weight(self._value)
 
     def get(self, name: str) -> Any:
         value = self._value.get(name) if isinstance(self._value, dict) else None

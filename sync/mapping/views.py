@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from sync.errors import BuildError
 from sync.mapping.assemble import Gathered, Many, Problem
 from sync.mapping.image import CUT
+from sync.mapping.meter import ELEMENT
 from sync.mapping.plan import DocumentPlan, Node, TablePlan
 from sync.mapping.shown import Unknown, Value, View
 from sync.mapping.values import Reading
@@ -81,7 +82,7 @@ class Row(View):
         table = self._shape.table.name
         if name in self._shape.private:
             return Unknown(f'column "{name}" of table "{table}" is dropped for privacy, no document can show it')
-        nearest = get_close_matches(name, self._shape.names, 1)
+        nearest = get_close_matches(name, self._shape.names, 1) if len(name) <= 100 else []
         hint = f' (nearest: "{nearest[0]}")' if nearest else ""
         return Unknown(f'table "{table}" has no column or relation "{name}"{hint}')
 
@@ -114,6 +115,9 @@ class Rows(View):
 
     def described(self) -> str:
         return f'relation "{self._shape.node.path}"'
+
+    def weight(self) -> int:
+        return ELEMENT * (1 + len(self._many.rows))
 
     def get(self, name: str) -> Any:
         if name == "count":

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Collection
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from sync.mapping.lock import SourceLock
+from sync.mapping.lockfile import read_lock
 from tests.support.command import Command
 
 MAPPING = Path(__file__).resolve().parents[2] / "mappings" / "airline.yml"
@@ -100,6 +104,25 @@ def test_codes_are_listed_with_their_meaning(headrace: Command) -> None:
     assert ran.code == 0
     assert any(line.split(maxsplit=1) == ["M012", "duplicate key"] for line in ran.out.splitlines())
     assert any(line.startswith("M210 ") for line in ran.out.splitlines())
+
+
+def test_live_names_a_renamed_table_though_it_is_not_mapped(
+    headrace: Command, airline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked, _ = read_lock(MAPPING.with_suffix(".lock"))
+    assert locked is not None
+    there = dict(locked.sources["airline"].tables)
+    there["public.flights2"] = there.pop("public.flights")
+
+    def catalogue(tables: Collection[str] | None = None) -> SourceLock:
+        found = {name: table for name, table in there.items() if tables is None or name in tables}
+        return SourceLock(connector="postgres", tables=found)
+
+    monkeypatch.setattr("connectors.registration.source_database", lambda *_: SimpleNamespace(catalogue=catalogue))
+    monkeypatch.setattr("connectors.registration.preflight", lambda *_: {})
+    monkeypatch.setenv("AIRLINE_URL", "postgresql://db/airline")
+    ran = headrace("lint", "--live")
+    assert "M201 error table public.flights is gone from the database (nearest: public.flights2)" in ran.out
 
 
 def test_live_without_a_database_cannot_run_and_still_prints_the_findings(headrace: Command, airline: Path) -> None:

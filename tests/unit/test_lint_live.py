@@ -54,6 +54,11 @@ def test_a_table_that_is_gone_is_an_error_at_its_name() -> None:
     ]
 
 
+def test_a_table_that_was_renamed_is_found_among_those_that_are_not_mapped() -> None:
+    (finding,) = drift(LOADED, live(flights=None), {"airline": ["public.flights2", "public.tickets", "public.x"]})
+    assert finding.message == "table public.flights is gone from the database (nearest: public.flights2)"
+
+
 def test_a_column_that_is_gone_names_the_nearest() -> None:
     renamed = without("flights", "dist_nm")
     renamed = renamed.model_copy(update={"columns": {**renamed.columns, "dist_nmi": LockColumn(type="integer")}})

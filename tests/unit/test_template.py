@@ -8,7 +8,8 @@ import pytest
 
 from sync.errors import BuildError, MappingError
 from sync.mapping.build import Builder
-from sync.mapping.template import MAX_RANGE, Template
+from sync.mapping.sandbox import MAX_RANGE
+from sync.mapping.template import Template
 from tests.support.plans import build_one, gather, plan_of
 
 SHOP = """
@@ -104,6 +105,23 @@ EXPRESSIONS = [
     ("{{ 2 ** 100 }} {{ -7 // 2 }} {{ range(3, 0, -1) | list }} {{ [total, 'x'] }}",
      "1267650600228229401496703205376 -4 3, 2, 1 489.50 EUR, x"),
     ("{{ note[:7] }} {{ note | truncate(5, leeway=0) }}", "fragile fr..."),
+    ("{{ note | indent(2, true) }}|{{ note | urlencode }} {{ note | e }} {{ '<b>x</b>' | striptags }}",
+     "fragile & wet|fragile%20%26%20wet fragile &amp; wet x"),
+    ("{{ '{:<7}|{:,}|{:.1f}'.format(customer.tier, 12345, total.number) }} {{ '%-5s|%5.1f|%d%%' % ('a', 2.25, 3) }}",
+     "Gold   |12,345|489.5 a    |  2.2|3%"),
+    ("{{ lines | join('; ', attribute='qty') }} {{ 'b'.join([1, total]) }} {{ [0.1, 0.2] | sum }}",
+     "1.1; 2.1 1b489.50 EUR 0.3"),
+    ("{% for x in lines | batch(1) %}{{ loop.index }}{{ loop.last }}{{ x | length }} {% endfor %}", "1False1 2True1"),
+    ("{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{% set j = joiner(',') %}{{ j() }}{{ j() }}", "ab,"),
+    ("{{ {'a': 1}.items() | list }} {{ dict(a=1).get('a') }} {{ {'b': 2, 'a': 1} | dictsort }} {{ {'c': 3}.c }}",
+     "('a', 1) 1 ('a', 1), ('b', 2) 3"),
+    ("{% macro m(x='z') %}[{{ x }}{{ caller() }}]{% endmacro %}{% call m() %}hi{% endcall %}", "[zhi]"),
+    ("{% filter upper %}a{{ id }}b{% endfilter %} {% set x %}{{ id }}{{ id }}{% endset %}{{ x }}", "A1B 11"),
+    ("{{ 'a-b'.split('-') | last }} {{ ' x '.strip() }} {{ 'x'.center(3, '.') }} {{ 'ab'.replace('a', 'c') }}",
+     "b x .x. cb"),
+    ("{{ note | wordwrap(5) | replace('\n', '/') }} {{ [1, 'a', none] | tojson }} {{ '12' | int + 1 }}",
+     'fragi/le &/wet [1, "a", null] 13'),
+    ("{{ data[0] }} {{ tags[5] }} {{ tags[-1] }} {{ range(3) }}", "not recorded not recorded b range(0, 3)"),
 ]  # fmt: skip
 
 
@@ -152,12 +170,16 @@ FAILURES = [
     ("{% for c in note %}{% endfor %}", "is one value"),
     ("{% for c in customer %}{% endfor %}", "only `many` relations"),
     ("{{ lines | map('upper') }}", "end the expression with `| list`"),
+    ("{{ 'a'.upper }}", "call it with `()`"),
+    ("{{ [1].append(2) }}", "the sandbox forbids"),
+    ("{{ 'a'.encode() }}", "the sandbox forbids"),
+    ("{{ '%*d' % (3, 1) }}", "`%` stands for itself as `%%`"),
     ("{{ range }}{{ cycler.x.y }}", "does not exist"),
     ("{% for i in range(1000000) %}{% endfor %}", "counts further than"),
     ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "counts further than"),
     ("{% for i in range(90000) %}{{ 'x' * 1000 }}{% endfor %}", "grows beyond"),
     ("{{ 'x' * 10000000000 }}", "repeats something beyond"),
-    ("{{ 10 ** 9999999 }}", "no result"),
+    ("{{ 10 ** 9999999 }}", "counts with numbers of more than"),
     ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "RecursionError"),
 ]
 
@@ -195,6 +217,8 @@ LEAKS = [
     "{{ note | int(base='x') }}", "{{ {}[note] }}", "{{ {'a': 1}[note | string] }}", "{{ note.number }}",
     "{{ note | int / note }}", "{{ dict(a=1)[note ~ ''] }}", "{{ (note ~ '').secret }}", "{{ note | tojson }}",
     "{{ '%d' % note }}", "{{ note() }}", "{{ [][note] }}", "{{ note | dictsort }}", "{{ note * note }}",
+    "{{ customer[note ~ ''] }}", "{{ tags[note ~ ''] }}", "{{ lines | map(attribute=note ~ '') | list }}",
+    "{{ customer[note.code] }}",
 ]  # fmt: skip
 
 
@@ -212,7 +236,9 @@ def test_no_reason_holds_a_value_of_the_row(text: str) -> None:
     ("text", "message"),
     [
         ("{{ a", "line 1: "), ("x\n{% for %}", "line 2: "), ("{% include 'x' %}", "stands alone"),
-        ("{{ x | nofilter }}", "nofilter"), ("{% endif %}", "line 1"), ("(" * 5, None),
+        ("{{ x | nofilter }}", "nofilter"), ("{% endif %}", "line 1"),
+        ("x\n{% autoescape true %}{% endautoescape %}", "line 2: a text is not HTML"),
+        ("(" * 5, None),
     ],
 )  # fmt: skip
 def test_what_is_no_template_is_refused_with_its_line(text: str, message: str | None) -> None:

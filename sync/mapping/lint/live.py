@@ -5,7 +5,7 @@ Replication itself (slots, rights, wal_level) is preflight's, in connectors/.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from sync.mapping.findings import Finding, nearest, shown
 from sync.mapping.kinds import bare, kind_of_type
@@ -18,10 +18,12 @@ from sync.mapping.yaml_tree import Path
 _PADDED = {"char", "character", "bpchar", "nchar"}
 
 
-def drift(loaded: Loaded, live: Lock) -> list[Finding]:
+def drift(loaded: Loaded, live: Lock, others: Mapping[str, Iterable[str]] | None = None) -> list[Finding]:
     """What the live catalogue says otherwise than the mapping's lock, and joins that it compares differently (M2xx).
 
-    A mapped table or column that never was in the lock is no drift: offline lint and preflight name it.
+    ``others``, by source: all tables that are there, for ``live`` holds the mapped ones alone: one that was renamed
+    is among the others. A mapped table or column that never was in the lock is no drift: offline lint and preflight
+    name it.
     """
     mapping = loaded.mapping or loaded.draft
     if mapping is None:
@@ -33,7 +35,7 @@ def drift(loaded: Loaded, live: Lock) -> list[Finding]:
             continue
         was = before.tables[name].locked
         if was is not None and table.locked is None:
-            known = live.sources[table.source].tables
+            known = {*live.sources[table.source].tables, *(others or {}).get(table.source, ())}
             message = f"table {shown(str(table.database_name))} is gone from the database"
             now.error(table.path, "M201", message + nearest(str(table.database_name), known), key=True)
         elif table.locked is not None and was is not None:

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from jinja2 import TemplateSyntaxError, nodes
+from jinja2 import nodes
 
 from sync.mapping.findings import nearest, shown
 from sync.mapping.lint.subject import ColumnView, RowView, Subject
+from sync.mapping.lint.syntax import parsed
 from sync.mapping.model import DocumentType
-from sync.mapping.template import environment
+from sync.mapping.sandbox import environment
 from sync.mapping.yaml_tree import Path
 
 
@@ -60,24 +61,18 @@ class _Walk:
         self.seen: set[tuple[int, str]] = set()
 
     def check(self, source: str) -> None:
-        # not optimised: constants would be computed here and now, however large
-        env = environment().overlay(optimized=False)
-        try:
-            tree = env.parse(source)
-            env.compile(tree)  # filters and tests that do not exist show here
-        except TemplateSyntaxError as error:
-            self.say(error.lineno, "", "M130", f"{self.what}: {shown(error.message or 'no Jinja', 200)}")
-            return
-        except (RecursionError, MemoryError, OverflowError, ValueError, TypeError, SyntaxError) as error:
-            self.say(1, "", "M130", f"{self.what}: nested too deeply, or no Jinja ({type(error).__name__})")
+        tree, mistakes = parsed(source)
+        for mistake in mistakes:
+            self.say(mistake.line, mistake.word, "M130", f"{self.what}: {mistake.message}", mistake.after)
+        if tree is None:
             return
         scope: Scope = dict.fromkeys(name.name for name in tree.find_all(nodes.Macro))
         self.statements(tree.body, scope)
 
-    def say(self, line: int, word: str, code: str, message: str) -> None:
+    def say(self, line: int, word: str, code: str, message: str, after: int = 0) -> None:
         if (line, message) not in self.seen:
             self.seen.add((line, message))
-            found = self.subject.positions.finding_in_text(self.path, line, word, code, message)
+            found = self.subject.positions.finding_in_text(self.path, line, word, code, message, after)
             self.subject.findings.append(found)
 
     # --- statements

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from sync.mapping.kinds import bare, kind_of_type
 from sync.mapping.lock import ForeignKey, LockColumn, LockTable, SourceLock
 from sync.mapping.model import Kind
+from sync.mapping.sandbox import environment
 from sync.mapping.starter.guesses import ascii_name, privacy_class, secret, unreadable, words
-from sync.mapping.template import environment
 
 Samples = Mapping[str, Mapping[str, Sequence[str]]]
 _JINJA_WORDS = {
