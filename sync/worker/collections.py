@@ -115,14 +115,15 @@ class Collections(Beside):
                     break
         except WeaviateRefused as exc:  # of one page; the next one is another
             self._say(f"a part of collection {kind.collection} could not be compared: {exc}")
+        finally:
+            if harm:
+                self._say(
+                    f"collection {kind.collection} was altered: {harm.documents} documents are written again,"
+                    f" {harm.objects} objects that nobody wrote are taken away"
+                )
+                self._wake()
         if place.done:
             self._places[kind.id] = Place()
-        if harm:
-            self._say(
-                f"collection {kind.collection} was altered: {harm.documents} documents are written again,"
-                f" {harm.objects} objects that nobody wrote are taken away"
-            )
-            self._wake()
 
     def _why(self, connection: Connection, registered: Registered, cause: str) -> Raise:
         sequence = next_sequence(self._state, connection, registered.name, 1)

@@ -1,4 +1,4 @@
-"""② write: the edge to Weaviate: objects put, deleted, read back, and searched. Nothing else imports its client."""
+"""② write: the edge to Weaviate: objects put, deleted, read back, and searched."""
 
 from __future__ import annotations
 
