@@ -11,7 +11,7 @@ from sync.mapping.model import Mapping
 from sync.mapping.tables import sources_of
 
 IDENTIFIER = 63  # PostgreSQL's longest name, in bytes
-SIGNAL = "_signal"
+SIGNAL, HEARTBEAT = "_signal", "_heartbeat"
 SCHEMA = "headrace"  # in PostgreSQL, of tables of our own
 TOPIC = 249  # Kafka's longest
 MESSAGE_PREFIX = "headrace"  # of our own logical messages
@@ -33,6 +33,7 @@ class Names:
     slot: str
     publication: str
     signal_table: str  # in the database: a row of it asks the connector to read tables again
+    heartbeat_table: str  # in PostgreSQL: its row is the last heartbeat
 
 
 def names(mapping: Mapping, source: str) -> Names:
@@ -54,6 +55,7 @@ def names(mapping: Mapping, source: str) -> Names:
         slot=identifier,
         publication=identifier,
         signal_table=_fitted(whole, r"[^a-z0-9_]", IDENTIFIER - len(SIGNAL)) + SIGNAL,
+        heartbeat_table=_fitted(whole, r"[^a-z0-9_]", IDENTIFIER - len(HEARTBEAT)) + HEARTBEAT,
     )
 
 

@@ -1,7 +1,8 @@
 """Places in a source's own log as tuples of integers, and which of two comes first.
 
-PostgreSQL: (last commit's LSN, LSN). MariaDB and MySQL: (stream, transaction, log file, offset, row), where a stream
-is one sequence of transactions: a GTID domain of MariaDB, a server's UUID of MySQL. A first part of 0 is unknown.
+PostgreSQL: (last commit's LSN, LSN); the first is 0 in the first transaction after a snapshot, when the connector knows
+of no commit. MariaDB and MySQL: (stream, transaction, log file, offset, row), where a stream is one sequence of
+transactions: a GTID domain of MariaDB, a server's UUID of MySQL. There a first part of 0 is unknown.
 """
 
 from __future__ import annotations
@@ -41,9 +42,13 @@ def below(position: tuple[int, ...], highest: tuple[int, ...]) -> bool:
     """Whether ``position`` certainly comes before ``highest``; False where the two cannot be compared.
 
     Two streams of one log are numbered apart, and after a failover one transaction stands in another server's file.
+    A record of PostgreSQL's first transaction names no commit. Once another record named one that stands behind it,
+    it was applied: in line, the first transaction comes before all others.
     """
-    if position[0] == 0 or len(position) != len(highest):
+    if len(position) != len(highest):
         return False
+    if position[0] == 0:
+        return len(position) != BINLOG and position[1] < highest[0]
     if len(position) == BINLOG:
         if position[0] != highest[0]:
             return False

@@ -30,7 +30,7 @@ PROBLEMS: dict[str, str] = {
     "M230": "a column's type is not one that the connector can send",
     "M231": "a large value that does not change would arrive as NULL",
     "M232": "names that differ only by case cannot be captured",
-    "M241": "the user may not keep the table by which backfills are asked for",
+    "M241": "the user may not keep a table that Headrace needs for itself",
 }
 
 Severity = Literal["error", "warning"]

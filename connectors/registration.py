@@ -1,7 +1,7 @@
 """Registers a mapping's sources with Kafka, the database and Kafka Connect, and takes them away again.
 
-What Headrace owns outside itself is exactly what these three functions make and remove: a topic, a publication, a table
-of signals, a connector with its offsets, and the slot that the connector makes.
+What Headrace owns outside itself is exactly what these three functions make and remove: a topic, a publication, tables
+for signals and heartbeats, a connector with its offsets, and the slot that the connector makes.
 """
 
 from __future__ import annotations
@@ -210,7 +210,8 @@ def _removal_steps(
     yield f"connector {own.connector}", connector
     postgres = sources_of(mapping)[own.source].connector == "postgres"
     inside = f"slot {own.slot}, publication {own.publication}" if postgres else f"row in table {MARKER_TABLE}"
-    yield f"{inside} and table {own.signal_table}", database
+    tables = f"tables {own.signal_table} and {own.heartbeat_table}" if postgres else f"table {own.signal_table}"
+    yield f"{inside} and {tables}", database
     yield f"topic {own.topic}", topics
 
 

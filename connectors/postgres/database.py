@@ -8,9 +8,9 @@ from typing import Any
 
 from connectors import debezium, signals
 from connectors.captured import CapturedTable
-from connectors.names import HEARTBEAT_PREFIX, SCHEMA, Names
+from connectors.names import SCHEMA, Names
 from connectors.positions import Look
-from connectors.postgres import marker, publication, reading, rows, shape, signal_table, slot
+from connectors.postgres import heartbeat, marker, publication, reading, rows, shape, signal_table, slot
 from connectors.postgres.address import Address
 from connectors.postgres.catalogue import catalogue
 from connectors.postgres.marks import replaced as compare
@@ -54,8 +54,7 @@ class Postgres:
             "slot.retry.delay.ms": "2000",
             "publication.name": names.publication,
             "publication.autocreate.mode": "disabled",
-            # Transactional, so that it carries the true commit time and a position between the commits.
-            "heartbeat.action.query": f"select pg_logical_emit_message(true, '{HEARTBEAT_PREFIX}', now()::text)",
+            "heartbeat.action.query": heartbeat.query(names),
             "status.update.interval.ms": "1000",
             "interval.handling.mode": "string",
             "hstore.handling.mode": "json",

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 from connectors.captured import CapturedTable
 from connectors.names import Names
-from connectors.postgres import publication, signal_table
+from connectors.postgres import own_tables, publication
 from connectors.postgres.address import Address
 from connectors.postgres.preflight_table import check_table, quoted
 from connectors.postgres.slot import PLUGIN
@@ -65,7 +65,7 @@ def preflight(address: Address, names: Names, tables: Sequence[CapturedTable], *
             *check_server(server, bool(slot) or registered),
             *check_rights(server),
             *_names(connection, names, slot, registered),
-            *signal_table.check(connection, names),
+            *own_tables.check(connection, publication.beside(names)),
         ]
         there = read_tables(connection, "", [table.name for table in tables])
         for table in tables:

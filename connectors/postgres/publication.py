@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from connectors.captured import CapturedTable
-from connectors.names import SCHEMA, Names
-from connectors.postgres import signal_table
+from connectors.names import Names
+from connectors.postgres import heartbeat, own_tables, signal_table
 from connectors.postgres.address import Address, Connection
+from connectors.postgres.own_tables import OwnTable
 from connectors.postgres.tables import CatalogueTable, read_tables
 from sync.errors import SourceRefused
 
@@ -24,6 +25,11 @@ class Publication:
     members: Members
     comment: str | None
     via_root: bool
+
+
+def beside(names: Names) -> tuple[OwnTable, ...]:
+    """The tables of our own that a source needs."""
+    return signal_table.table(names), heartbeat.table(names)
 
 
 def mark(names: Names) -> str:
@@ -78,7 +84,9 @@ def wanted(tables: Sequence[CapturedTable], known: dict[str, CatalogueTable]) ->
 def differs(
     connection: Connection, names: Names, tables: Sequence[CapturedTable], known: dict[str, CatalogueTable]
 ) -> bool:
-    """Whether the publication is not what `ensure` would make of these tables, all of which exist."""
+    """Whether it, or what stands beside it, is not what `ensure` would make of these tables, all of which exist."""
+    if own_tables.missing(connection, beside(names)):
+        return True
     found = read(connection, names.publication)
     members = wanted(tables, known) | signal_table.member(names)
     return found is None or not found.via_root or found.members != members
@@ -104,7 +112,7 @@ def _covers(members: Members, table: CapturedTable, there: CatalogueTable) -> bo
 
 
 def ensure(address: Address, names: Names, tables: Sequence[CapturedTable]) -> tuple[str, Callable[[], object]] | None:
-    """Make the publication what the mapping needs, and the table of signals, in one transaction.
+    """Make the publication what the mapping needs, and the tables beside it, in one transaction.
 
     Returns what was done and how to undo it, or None where it was so already. Raises SourceRefused where a name
     belongs to somebody else's publication or table.
@@ -121,18 +129,18 @@ def ensure(address: Address, names: Names, tables: Sequence[CapturedTable]) -> t
                 f"{address}: publication {names.publication} exists and is not Headrace's for this mapping",
                 advice="Rename it, or rename the mapping: the publication is called after it.",
             )
-        made = signal_table.ensure(connection, names)
+        made = own_tables.ensure(connection, beside(names))
         if before is None:
             _create(connection, names, members)
             return f"made publication {names.publication}", lambda: drop(address, names)
         if before.members == members and before.via_root:
-            return None
+            return (f"made table {', '.join(map(str, made))}", lambda: _drop_tables(address, made)) if made else None
         publish(connection, names, members)
         return f"changed publication {names.publication}", lambda: _restore(address, names, before, made)
 
 
 def drop(address: Address, names: Names) -> list[str]:
-    """Drop our publication and the table of signals; says what there was. Somebody else's stays: SourceRefused."""
+    """Drop our publication and the tables beside it; says what there was. Somebody else's stays: SourceRefused."""
     with address.connect() as connection, connection.transaction():
         done = []
         belongs = ours(connection, names)
@@ -141,9 +149,7 @@ def drop(address: Address, names: Names) -> list[str]:
         if belongs:
             connection.execute(sql.SQL("drop publication {}").format(sql.Identifier(names.publication)))
             done.append(f"dropped publication {names.publication}")
-        if signal_table.drop(connection, names):
-            done.append(f"dropped table {SCHEMA}.{names.signal_table}")
-        return done
+        return done + [f"dropped table {table}" for table in own_tables.drop(connection, beside(names))]
 
 
 def _create(connection: Connection, names: Names, members: Members) -> None:
@@ -160,12 +166,16 @@ def publish(connection: Connection, names: Names, members: Members) -> None:
     connection.execute(sql.SQL("alter publication {} set table {}").format(name, _listed(members)))
 
 
-def _restore(address: Address, names: Names, before: Publication, made: bool) -> None:
-    """``made``: so was the table of signals, with the change that is taken back."""
+def _restore(address: Address, names: Names, before: Publication, made: Sequence[OwnTable]) -> None:
+    """``made``: the tables that were, with the change that is taken back."""
     with address.connect() as connection, connection.transaction():
         publish(connection, names, before.members)
-        if made:
-            signal_table.drop(connection, names)
+        own_tables.drop(connection, made)
+
+
+def _drop_tables(address: Address, made: Sequence[OwnTable]) -> None:
+    with address.connect() as connection, connection.transaction():
+        own_tables.drop(connection, made)
 
 
 def _listed(members: Members) -> sql.Composed:

@@ -16,6 +16,8 @@ from connectors.change import (
     SnapshotNotice,
     Truncate,
 )
+from connectors.heartbeats import read as heartbeat
+from connectors.names import HEARTBEAT_PREFIX, MARKER_PREFIX, names
 from connectors.positions import below, of_earlier_transaction
 from sync.apply.altered import Statements
 from sync.apply.backfills import Backfilling
@@ -37,8 +39,6 @@ from sync.state.owed import Priority, Raise
 from sync.state.raises import Raises
 from sync.state.registry import MARKER, Registered, next_sequence
 
-MARKER_PREFIX = "headrace"
-
 
 class Applier:
     """Applies one source's records. Not for use by two threads at once."""
@@ -53,6 +53,7 @@ class Applier:
         self._standing = Standing(state, self.source_id)
         self.letters = DeadLetters(registered, source, max_text_bytes)
         self.backfilling = Backfilling(self.source_id)
+        self.own_name = names(registered.plan.mapping, source).prefix
         self._tables = {table.database_name: table for table in registered.tables_of(source)}
         self.progress = self.reload()
 
@@ -122,17 +123,18 @@ class _Batch:
         """Whether this is sent again from below the highest database position applied.
 
         Two halves of a key change share one position, so an equal one passes, and so does one that cannot be
-        compared (no commit known yet, right after a connector's start; another server after a failover).
+        compared (another server after a failover).
         """
         position = record.database_position
-        if position is None or position[0] == 0:
+        if position is None:
             return False
         highest = self.progress.database_position
         if isinstance(record, Change) and record.incremental:
             return self._read_before(position, highest)
         if highest is not None and below(position, highest):
             return True
-        self.progress.database_position = position
+        if position[0]:  # without a commit it orders nothing
+            self.progress.database_position = position
         return False
 
     def _read_before(self, position: tuple[int, ...], highest: tuple[int, ...] | None) -> bool:
@@ -173,6 +175,19 @@ class _Batch:
                 .values(token=message.content, source_id=self.progress.id, sequence=sequence, seen_at=time.time())
                 .on_conflict_do_nothing()
             )
+        elif message.prefix == HEARTBEAT_PREFIX:
+            self._heartbeat(message)
+
+    def _heartbeat(self, message: Message) -> None:
+        """Raises Gap where it does not follow the last one: PostgreSQL was restored, or the connector left some out."""
+        if (found := heartbeat(message.content, self.applier.own_name)) is None:
+            return
+        if not found.follows(self.progress.heartbeat):
+            raise Gap(
+                f"{self.applier.registered.name}.{self.applier.source}: a heartbeat follows another one than the last"
+                " applied: the database was restored to an earlier point"
+            )
+        self.progress.heartbeat = found.token
 
     def _truncate(self, truncate: Truncate, sequence: int) -> None:
         self._commit_time(truncate)
@@ -250,7 +265,7 @@ class _Batch:
         snapshot, backfilling = self.progress.snapshot, self.applier.backfilling
         if notice.kind == "STARTED" and notice.snapshot == INITIAL:
             # The log begins anew here: a database restored to an earlier point counts from there again.
-            self.progress.database_position = None
+            self.progress.database_position = self.progress.heartbeat = None
         if first := backfilling.first_heard(self.connection, snapshot, notice):
             snapshot.start(notice)
         complete = snapshot.notice(notice)

@@ -23,6 +23,7 @@ _MOVED = (
     "snapshot",
     "committed_at",
     "last_hash",
+    "heartbeat",
     "heard_at",
     "trouble",
 )
@@ -46,6 +47,7 @@ class Progress:
     committed_at: int
     topic_id: str | None
     last_hash: str | None
+    heartbeat: str | None
 
     @property
     def position(self) -> Position:
@@ -68,6 +70,7 @@ def read_progress(connection: Connection, source_id: int) -> Progress:
         committed_at=row.committed_at,
         topic_id=row.topic_id,
         last_hash=row.last_hash,
+        heartbeat=row.heartbeat,
     )
 
 
@@ -101,6 +104,7 @@ class Standing:
                 "snapshot": now.snapshot.to_json(),
                 "committed_at": now.committed_at,
                 "last_hash": now.last_hash,
+                "heartbeat": now.heartbeat,
                 "heard_at": time.time(),
                 "trouble": None,
             },

@@ -120,7 +120,8 @@ class Application:
             terminal.show(terminal.table(["TABLE", "CAPTURED", "MASKED", "LEFT OUT"], tables))
             own = names(self.mapping, source)
             terminal.line()
-            inside = f"replication slot {own.slot}, publication {own.publication}, table {SCHEMA}.{own.signal_table}"
+            inside = f"replication slot {own.slot}, publication {own.publication}"
+            inside += f", tables {SCHEMA}.{own.signal_table} and {own.heartbeat_table}"
             if model.connector != "postgres":
                 inside = f"a row in table headrace_marker, table {own.signal_table}"
             terminal.line(f"Kafka topic {own.topic}; connector {own.connector}; in the database: {inside}.")

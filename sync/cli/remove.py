@@ -143,7 +143,7 @@ def _by_hand(model: Mapping) -> None:
         for step in (
             f"Kafka Connect: PUT /connectors/{own.connector}/stop; DELETE …/offsets; DELETE …/{own.connector}",
             f"database: select pg_drop_replication_slot('{own.slot}'); drop publication {own.publication};"
-            f" drop table {SCHEMA}.{own.signal_table};",
+            f" drop table {SCHEMA}.{own.signal_table}, {SCHEMA}.{own.heartbeat_table};",
             f"Kafka: delete the topic {own.topic}",
         ):
             terminal.line(step, to=terminal.err, indent=2)

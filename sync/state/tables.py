@@ -38,6 +38,7 @@ class SourceRecord(SQLModel, table=True):
     epoch: int = 1
     offset: int = Field(default=-1, sa_column=Column("offset_", BigInteger, nullable=False, default=-1))
     last_hash: str | None = None
+    heartbeat: str | None = None  # the last one applied: the next one must name it
     database_position: str | None = None
     open_transaction: str | None = None
     loaded: bool = False  # a first snapshot was completed

@@ -133,6 +133,7 @@ def note_gap(state: State, source_id: int, reason: str, epoch: int) -> None:
                 database_position=None,
                 open_transaction=None,
                 last_hash=None,
+                heartbeat=None,
                 log_marks=None,
                 loaded=False,
                 snapshot_due=True,

@@ -97,7 +97,7 @@ class Model:
         self.rows[table] = {}
         log = self.world.log
         log.transactions += 1
-        position = (log.transactions + 1, 1000 + len(log.records))
+        position = (log.committed_to, 1000 + len(log.records))
         log._add(Truncate, committed_at=1, table=f"public.{table}", database_position=position, transaction=None)
 
     def apply(self, count: int) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import select
 
+from connectors.change import Change, Record
 from sync.state.registry import LEDGER
 from tests.support.airline import BOOKING, CUSTOMER, FLIGHT, TICKET, first_rows
 from tests.support.world import World
@@ -211,12 +214,47 @@ def test_records_sent_again_below_the_highest_position_are_skipped(world: World)
     stale = world.log.records[-2]
     world.log.commit(("flights", "u", {**FLIGHT, "status_cd": "CX"}))
     world.settle()
-    from dataclasses import replace
-
-    world.log.records.append(replace(stale, offset=len(world.log.records)))
+    send_again(world, [stale])
     world.settle()
     rows["flights"] = [{**FLIGHT, "status_cd": "CX"}]
     assert world.texts == world.expected(rows)
+
+
+def test_the_first_transaction_after_a_snapshot_sent_again_brings_no_older_text_back(world: World) -> None:
+    """It names no commit before it. What follows it does, and is skipped when it is sent again."""
+    rows = first_rows()
+    world.log.snapshot(rows)
+    first = len(world.log.records)
+    for status in ("DL", "CX"):
+        world.log.commit(("flights", "u", {**FLIGHT, "status_cd": status}))
+    world.log.commit(("bookings", "u", BOOKING))
+    positions = [each.database_position for each in world.log.records[first:] if isinstance(each, Change)]
+    assert [position and position[0] > 0 for position in positions] == [False, True, True]
+    world.settle()
+    send_again(world, world.log.records[first:])
+    world.settle()
+    rows["flights"] = [{**FLIGHT, "status_cd": "CX"}]
+    assert world.texts == world.expected(rows)
+
+
+def test_the_first_transaction_after_a_further_snapshot_is_applied_whatever_came_before(world: World) -> None:
+    """A restored database counts from an earlier point again."""
+    rows = first_rows()
+    world.log.snapshot(rows)
+    world.log.committed_to = 1_000_000
+    world.log.commit(("flights", "u", {**FLIGHT, "status_cd": "DL"}))
+    world.log.snapshot(rows)
+    world.log.committed_to = 0
+    world.log.commit(("flights", "u", {**FLIGHT, "status_cd": "CX"}))
+    world.settle()
+    rows["flights"] = [{**FLIGHT, "status_cd": "CX"}]
+    assert world.texts == world.expected(rows)
+
+
+def send_again(world: World, records: list[Record]) -> None:
+    """As a connector does that is killed before it has noted how far it was."""
+    for record in list(records):
+        world.log.records.append(replace(record, offset=len(world.log.records)))
 
 
 def test_a_code_without_words_parks_its_document_and_the_others_go_on(world: World) -> None:

@@ -41,7 +41,7 @@ class Asked:
     def show(self, table: str, *rows: dict[str, Any], position: tuple[int, int] | None = None) -> None:
         for row in rows:
             self.world.log.change(table, "r", row, incremental=True)
-            at = position or (self.world.log.transactions + 1, 9_000_000)
+            at = position or (self.world.log.committed_to, 9_000_000)
             self.world.log.records[-1] = replace(self.world.log.records[-1], database_position=at)  # type: ignore[call-arg]
 
     def scanned(self, table: str, status: str = "SUCCEEDED") -> None:
@@ -321,7 +321,7 @@ def test_a_table_truncated_meanwhile_stays_empty(world: World, rows: Rows) -> No
     asked = Asked(world, "bookings")
     asked.begin()
     world.log._add(Truncate, committed_at=1, table="public.bookings", database_position=(9, 9), transaction=None)
-    world.log.transactions = 9
+    world.log.committed_to = 10
     asked.show("bookings", *rows["bookings"])
     world.log.commit(("bookings", "c", {**BOOKING, "booking_id": 9}))
     asked.scanned("bookings")

@@ -265,7 +265,7 @@ def test_a_dropped_table_is_empty_and_a_drop_that_is_sent_again_takes_nothing(wo
     statement(world, "DROP TABLE tickets", "DROP", (5, 5))
     world.settle()
     assert world.texts == world.expected(rows | {"tickets": []})
-    world.log.transactions = 10
+    world.log.committed_to = 10
     world.log.commit(("tickets", "c", TICKET))
     statement(world, "DROP TABLE tickets", "DROP", (5, 5))
     world.settle()

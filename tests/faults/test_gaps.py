@@ -15,7 +15,9 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 from sqlalchemy import select
 
-from connectors.names import names
+from connectors.names import Names, names
+from connectors.postgres import slot
+from connectors.postgres.address import Address
 from connectors.postgres.database import Postgres
 from connectors.topics import Topics
 from sync.state.registry import SOURCE, load
@@ -49,8 +51,26 @@ def forget_records(pipeline: Pipeline) -> None:
 
 
 def mended(pipeline: Pipeline, before: int) -> None:
-    wait_until("a new epoch", lambda: epoch(pipeline) > before, AGAIN)
-    wait_until("the new snapshot", lambda: pipeline.statuses()["booking"].state == "fresh", AGAIN, every=0.3)
+    """Read again by itself, and until then never called fresh."""
+    called = set()
+
+    def progress() -> tuple[int, bool]:
+        with pipeline.state.read() as connection:
+            found = connection.execute(select(SOURCE.c.epoch, SOURCE.c.loaded).where(SOURCE.c.mapping == pipeline.name))
+            number, loaded = found.one()
+            return number, loaded
+
+    def read_again() -> bool:
+        at, state = progress(), pipeline.statuses()["booking"].state
+        number, loaded = at
+        if number > before and not loaded and progress() == at:
+            called.add(state)
+        return number > before and loaded and state == "fresh"
+
+    wait_until("a new epoch", lambda: progress()[0] > before, AGAIN)
+    wait_until("the new snapshot", read_again, AGAIN)
+    assert called
+    assert "fresh" not in called
     pipeline.wait(AGAIN)
     pipeline.assert_equal()
 
@@ -93,9 +113,7 @@ def test_a_slot_that_is_gone_is_found_and_everything_is_read_again(pipeline: Pip
     """Dropped while Connect is down: its connector could only go on with a hole."""
     before = epoch(pipeline)
     pipeline.stack.stop("connect")
-    with pipeline.state.read() as connection:
-        own = names(load(connection, pipeline.name).plan.mapping, pipeline.name)
-    assert Postgres(pipeline.url, "public").start_over(own)
+    assert Postgres(pipeline.url, "public").start_over(_names(pipeline))
     change_unseen(pipeline)
     pipeline.stack.start("connect")
     mended(pipeline, before)
@@ -109,12 +127,10 @@ def test_a_slot_that_was_made_anew_is_found_and_everything_is_read_again(pipelin
     for _ in range(50):  # by what it counts the server tells the slots apart
         pipeline.sql("update bookings set total_amt = total_amt + 1 where booking_id = 1")
     wait_until("a look at the slot", lambda: _marks(pipeline).get("transactions", 0) > 50)
-    with pipeline.state.read() as connection:
-        own = names(load(connection, pipeline.name).plan.mapping, pipeline.name)
     if not running:
         pipeline.stack.stop("connect")
     change_unseen(pipeline)
-    make_slot_anew(pipeline, own.slot)
+    make_slot_anew(pipeline, _names(pipeline).slot)
     if not running:
         pipeline.stack.start("connect")
     mended(pipeline, before)
@@ -125,22 +141,93 @@ def test_a_database_restored_to_an_earlier_point_is_found_and_everything_is_read
 ) -> None:
     """From a copy of its files, the slot included: the connector goes on, and skips what lies below its offset."""
     before = epoch(pipeline)
-    with pipeline.database() as connection:
-        (where,) = connection.execute("show data_directory").fetchone() or ("",)
-    copy = tmp_path / "copy"
-    pipeline.stack.stop("postgres")
-    subprocess.run(["cp", "-a", where, copy], check=True)
-    pipeline.stack.start("postgres")
+    where, copy = data_directory(pipeline), tmp_path / "copy"
+    replace_files(pipeline, where, copy)
     pipeline.wait(AGAIN)
     change_unseen(pipeline)
     pipeline.sql("select pg_switch_wal()")
     pipeline.sql("update flights set status_cd = 'CX'")
     pipeline.wait(AGAIN)
-    pipeline.stack.stop("postgres")
-    shutil.rmtree(where)
-    subprocess.run(["cp", "-a", copy, where], check=True)
-    pipeline.stack.start("postgres")
+    replace_files(pipeline, copy, where)
     mended(pipeline, before)
+
+
+def test_a_restored_database_is_found_though_its_log_has_grown_past_what_was_applied(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """Restored and written to while nothing else runs: no LSN says so, and the connector skips the first changes."""
+    before = epoch(pipeline)
+    where, copy = data_directory(pipeline), tmp_path / "copy"
+    replace_files(pipeline, where, copy)
+    pipeline.sql("update bookings set total_amt = total_amt + 7 where booking_id <= 60")  # the restore undoes it
+    wait_for_another_heartbeat(pipeline)
+    pipeline.wait(AGAIN)
+    applied = _source(pipeline).database_position
+    pipeline.workers[-1].stop()
+    pipeline.stack.stop("connect")
+    replace_files(pipeline, copy, where)
+    change_unseen(pipeline)
+    while _end_of_log(pipeline) <= json.loads(applied)[1]:
+        pipeline.sql("select pg_switch_wal()")
+        pipeline.sql("update flights set status_cd = 'CX'")
+    pipeline.stack.start("connect")
+    pipeline.start_worker()
+    mended(pipeline, before)
+
+
+def test_a_slot_that_lost_its_log_is_found_and_everything_is_read_again(pipeline: Pipeline) -> None:
+    """Nobody read it for long, and the server keeps so much log and no more."""
+    before = epoch(pipeline)
+    pipeline.stack.stop("connect")
+    change_unseen(pipeline)
+    limit(pipeline, "alter system set max_slot_wal_keep_size = '1MB'")
+    try:
+
+        def lost() -> bool:
+            for statement in ("select pg_switch_wal()", "update flights set status_cd = 'CX'", "checkpoint"):
+                pipeline.sql(statement)
+            found = slot.read(Address(pipeline.url), _names(pipeline).slot)
+            return found is not None and found.lost
+
+        wait_until("the server to discard the slot's log", lost)
+        pipeline.stack.start("connect")
+        mended(pipeline, before)
+    finally:
+        limit(pipeline, "alter system reset max_slot_wal_keep_size")
+
+
+def test_a_heartbeat_table_that_was_dropped_is_made_again(pipeline: Pipeline) -> None:
+    """Whether the log is still the same one is unknown then: everything is read again."""
+    before = epoch(pipeline)
+    pipeline.sql(f"drop table headrace.{_names(pipeline).heartbeat_table}")
+    mended(pipeline, before)
+    wait_for_another_heartbeat(pipeline)
+
+
+def data_directory(pipeline: Pipeline) -> Path:
+    with pipeline.database() as connection:
+        (where,) = connection.execute("show data_directory").fetchone() or ("",)
+    return Path(where)
+
+
+def replace_files(pipeline: Pipeline, source: Path, target: Path) -> None:
+    """Copy PostgreSQL's files from one place to the other while it is stopped."""
+    pipeline.stack.stop("postgres")
+    shutil.rmtree(target, ignore_errors=True)
+    subprocess.run(["cp", "-a", source, target], check=True)
+    pipeline.stack.start("postgres")
+
+
+def wait_for_another_heartbeat(pipeline: Pipeline) -> None:
+    """One that was committed after this call is applied."""
+    query = f"select token from headrace.{_names(pipeline).heartbeat_table}"
+    ((now,),) = pipeline.query(query)
+    wait_until("another heartbeat", lambda: now != pipeline.query(query)[0][0] == _source(pipeline).heartbeat)
+
+
+def limit(pipeline: Pipeline, statement: str) -> None:
+    pipeline.sql(statement)
+    pipeline.sql("select pg_reload_conf()")
 
 
 def make_slot_anew(pipeline: Pipeline, slot: str) -> None:
@@ -162,6 +249,20 @@ def make_slot_anew(pipeline: Pipeline, slot: str) -> None:
 
 
 def _marks(pipeline: Pipeline) -> dict[str, Any]:
-    with pipeline.state.read() as connection:
-        found = connection.execute(select(SOURCE.c.log_marks)).scalar_one()
+    found = _source(pipeline).log_marks
     return json.loads(found) if found else {}
+
+
+def _source(pipeline: Pipeline) -> Any:
+    with pipeline.state.read() as connection:
+        return connection.execute(select(SOURCE)).one()
+
+
+def _names(pipeline: Pipeline) -> Names:
+    with pipeline.state.read() as connection:
+        return names(load(connection, pipeline.name).plan.mapping, pipeline.name)
+
+
+def _end_of_log(pipeline: Pipeline) -> int:
+    ((end,),) = pipeline.query("select (pg_current_wal_lsn() - '0/0')::bigint")
+    return int(end)

@@ -114,6 +114,7 @@ class Source:
             "slot": slot.read(Address(self.url), own.slot) is not None,
             "publication": self.finds("select 1 from pg_publication where pubname = %s", own.publication),
             "signal table": self.finds("select 1 from pg_class where relname = %s", own.signal_table),
+            "heartbeat table": self.finds("select 1 from pg_class where relname = %s", own.heartbeat_table),
             "schema": self.finds("select 1 from pg_namespace where nspname = %s", "headrace"),
             "topics": [each for each in (own.topic, own.signal_topic) if topics.topic_id(each)],
         }
@@ -124,10 +125,11 @@ NOTHING = {
     "slot": False,
     "publication": False,
     "signal table": False,
+    "heartbeat table": False,
     "schema": False,
     "topics": [],
 }
-INSIDE = {"slot": True, "publication": True, "signal table": True, "schema": True}
+INSIDE = {"slot": True, "publication": True, "signal table": True, "heartbeat table": True, "schema": True}
 
 
 @pytest.fixture
@@ -403,7 +405,7 @@ def test_names_that_belong_to_somebody_else_are_left_alone(source: Source) -> No
         source.database.prepare(own, [])
     with pytest.raises(PreflightFailed):
         source.register()
-    assert source.left() == NOTHING | INSIDE
+    assert source.left() == NOTHING | INSIDE | {"heartbeat table": False}
     for problem in found:
         source.run(problem.sql)
     assert source.register().created

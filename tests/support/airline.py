@@ -83,6 +83,7 @@ class Log:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.transactions = 0
+        self.committed_to = 0  # the last commit's LSN: the first transaction after a snapshot names none
         self.waited = 0  # microseconds that went by between two commits
 
     def _add(self, made: type[Record], **fields: Any) -> None:
@@ -101,7 +102,7 @@ class Log:
             key=key,
             before=key if operation == "d" else None,
             after=None if operation == "d" else row,
-            database_position=None if operation == "r" else (self.transactions + 1, lsn),
+            database_position=None if operation == "r" else (self.committed_to, lsn),
             transaction=transaction,
             **more,
         )
@@ -112,7 +113,7 @@ class Log:
         name = f"{self.transactions}:{len(self.records)}"
         for table, operation, row in changes:
             self.change(table, operation, row, transaction=name)
-        self._add(TransactionEnd, committed_at=0, transaction=name)
+        self.end(name)
 
     def rekey(self, table: str, old: dict[str, Any], new: dict[str, Any], unsent: frozenset[str] = frozenset()) -> None:
         """A primary-key change as Debezium sends it: a delete that names the new key, a create that names the old."""
@@ -122,7 +123,11 @@ class Log:
         sent = {column: value for column, value in new.items() if column not in unsent}
         self.change(table, "d", old, new_key=new_key, transaction=name)
         self.change(table, "c", sent, old_key=old_key, unsent=unsent, transaction=name)
-        self._add(TransactionEnd, committed_at=0, transaction=name)
+        self.end(name)
+
+    def end(self, transaction: str) -> None:
+        self.committed_to = 1000 + len(self.records)
+        self._add(TransactionEnd, committed_at=0, transaction=transaction)
 
     def notice(self, kind: str, *, table: str | None = None, status: str | None = None, **details: str) -> None:
         self._add(

@@ -68,6 +68,7 @@ def test_names_follow_from_mapping_and_source() -> None:
         slot="headrace_airline",
         publication="headrace_airline",
         signal_table="headrace_airline_signal",
+        heartbeat_table="headrace_airline_heartbeat",
     )
 
 

@@ -50,6 +50,7 @@ def own(prefix: str = "shop.shop") -> Names:
         slot="slot",
         publication="publication",
         signal_table="headrace_shop_signal",
+        heartbeat_table="headrace_shop_heartbeat",
     )
 
 
