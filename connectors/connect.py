@@ -27,6 +27,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 AGAIN = frozenset({409, 500, 502, 503, 504})
 REASON = 500  # characters of a failure's reason
+# The statement itself may hold anything: only the table is named.
+_UNREAD = re.compile(
+    r"DDL statement couldn't be parsed.*?with the statement '\s*(?:create|alter)(?:\s+(?:or\s+replace|online|ignore))*"
+    r"\s+table\s+(?:if\s+(?:not\s+)?exists\s+)?((?:`(?:[^`]|``)*`|[\w$]+)(?:\.(?:`(?:[^`]|``)*`|[\w$]+))?)",
+    re.IGNORECASE | re.DOTALL,
+)
 _CLASS_NAMES = re.compile(r"^(?:Caused by:\s*)?(?:[\w.$]+\.[\w$]+:\s+)*")
 VALIDATE_TIMEOUT = 95.0  # seconds: Connect itself gives a request up after 90
 
@@ -74,6 +80,8 @@ _LOST = {
     "whose schema isn't known": "the connector met changes of a table whose schema it does not know",
     "Unexpected value for JDBC type": "the connector met values of another type than that it knows the column by",
     "DDL statement couldn't be parsed": "the connector met a statement that it cannot read",
+    'ColumnType.byCode(int)" is null': "the connector met a change of a table with a compressed column, which it cannot"
+    " read: `headrace lint --live` names them",
     "internal schema size": "the connector met changes of a table whose schema is not the one that it knows",
 }
 
@@ -109,6 +117,8 @@ class Status(NamedTuple):
     def reason(self) -> str:
         """What the first trace ends in: its last `Caused by`, without the exceptions' class names."""
         traces = [self.trace, *(task.trace for task in self.tasks)]
+        if made := next((found for trace in traces if (found := _UNREAD.search(trace))), None):
+            return f"it cannot read how table {made[1].replace('`', '')} is made, or a statement about it"
         lines = next((trace.strip().splitlines() for trace in traces if trace.strip()), [])
         causes = [line for line in lines if line.startswith("Caused by:")] or lines[:1]
         return _CLASS_NAMES.sub("", causes[-1])[:REASON] if causes else "it gives no reason"

@@ -12,6 +12,8 @@ from connectors.names import MESSAGE_PREFIX, Names
 from sync.errors import SettingsError
 from sync.settings import Settings
 
+# What MariaDB's and MySQL's connectors need not try to understand.
+DDL_FILTER = "internal.schema.history.internal.ddl.filter"
 JSON = "org.apache.kafka.connect.json.JsonConverter"
 ROUTER = "org.apache.kafka.connect.transforms.RegexRouter"
 

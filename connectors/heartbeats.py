@@ -23,7 +23,8 @@ class Beat(NamedTuple):
 def read(content: str, own: str) -> Beat | None:
     """The heartbeat of the source that calls itself ``own``: what one connector writes into a log, all of them read.
 
-    None for one that names no other: MariaDB's, or of a connector that an older version registered.
+    None for one that names no other: the row that MariaDB's table begins with, or of a connector that an older
+    version registered.
     """
     try:
         found = json.loads(content)

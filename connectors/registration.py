@@ -176,10 +176,13 @@ def resnapshot(
 
 
 def _lists(database: Database, own: Names, tables: Sequence[CapturedTable], settings: Settings) -> dict[str, str]:
-    """What a connector is told of tables and columns, and nothing that needs a secret."""
+    """What a connector is told of tables, columns and statements, and nothing that needs a secret."""
     found = debezium.listed(tables)
     return found | {
-        name: value for name, value in database.configuration(own, tables, settings).items() if name in found
+        name: value
+        for name, value in database.configuration(own, tables, settings).items()
+        # A statement about a table that is left out may be one that the connector cannot read.
+        if name in found or name == debezium.DDL_FILTER
     }
 
 

@@ -16,13 +16,20 @@ class Shape:
     """One look at a source's tables, all by "schema.table".
 
     ``unsaid``: tables whose rows may have changed without a word in the log, and why. ``mend``: what `prepare` made
-    is no longer as it should be. ``marks`` is for the next look to compare with: JSON, an object by table.
+    is no longer as it should be. ``marks`` is for the next look to compare with: JSON, an object by table. ``unread``:
+    tables at which the connector would end, and why.
     """
 
     catalogue: SourceLock
     unsaid: dict[str, str] = field(default_factory=dict)
     mend: bool = False
     marks: str | None = None
+    unread: dict[str, str] = field(default_factory=dict)
+
+
+def wrong(tables: Sequence[CapturedTable], lock: SourceLock | None, shape: Shape) -> dict[str, str]:
+    """As `drifted`, and what the connector cannot read at all."""
+    return shape.unread | drifted(tables, lock, shape.catalogue)
 
 
 def drifted(tables: Sequence[CapturedTable], lock: SourceLock | None, now: SourceLock) -> dict[str, str]:

@@ -109,7 +109,7 @@ class MariaDB:
             "snapshot.mode": "when_needed",
             "snapshot.locking.mode": "minimal",
             # Under the name without "internal." in front, as Debezium's pages have it, 3.5 does not look for it.
-            "internal.schema.history.internal.ddl.filter": ",".join(
+            debezium.DDL_FILTER: ",".join(
                 (*NOT_DDL, unmapped([*tables, marker.captured(""), signals.captured("", names)]))
             ),
             # "long" would show 18446744073709551615 as -1. A Decimal of JsonConverter is bytes unless told otherwise.

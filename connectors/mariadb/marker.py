@@ -85,9 +85,20 @@ def keep_reading(address: Address, tokens: Iterable[str | None]) -> None:
 
 
 def heartbeat(address: Address, names: Names) -> str:
-    """What the connector runs every second; its change carries a position, which Debezium's own heartbeat lacks."""
-    name = names.prefix.replace("\\", "\\\\").replace("'", "''")
-    return _put(address) % (f"'{name}'", f"'{HEARTBEAT_PREFIX}'", "utc_timestamp(6)")
+    """What the connector runs every second; its change carries a position, which Debezium's own heartbeat lacks.
+
+    It names the one before it (`connectors.heartbeats`): the numbers of a restored server's transactions soon pass
+    those that were applied, and it knows no heartbeat of after its copy was made.
+    """
+    name = "'" + names.prefix.replace("\\", "\\\\").replace("'", "''") + "'"
+    # The row is held until the commit, so that heartbeats commit in the order in which they name each other. What an
+    # older version wrote is no JSON.
+    before = "if(json_valid(content), json_unquote(json_extract(content, '$[2]')), null)"
+    return (
+        f"insert into {quoted(address.database, MARKER_TABLE)} (name, prefix, content, written_us)"
+        f" values ({name}, '{HEARTBEAT_PREFIX}', json_array({name}, null, uuid()), {NOW})"
+        f" on duplicate key update content = json_array({name}, {before}, uuid()), written_us = values(written_us)"
+    )
 
 
 def _put(address: Address) -> str:

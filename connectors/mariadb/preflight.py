@@ -14,6 +14,7 @@ from connectors.mariadb.grants import Grants, check_grants
 from connectors.mariadb.preflight_table import check_table
 from connectors.mariadb.server import log_status, replicas
 from connectors.mariadb.tables import read_tables
+from connectors.mariadb.unread import check_unread, unread_of
 from connectors.problem import Problem
 
 SHORT_LOG = 24 * 3600  # seconds
@@ -55,6 +56,9 @@ def preflight(
                 found += check_table(
                     table, there[table.name], named, zero_dates=_zero_dates(variables), silent=_silent(variables)
                 )
+                if mariadb:
+                    unread = unread_of(cursor, table.schema, table.table)
+                    found += check_unread(table, there[table.name], unread)
             else:
                 found.append(_missing(cursor, table))
     return found

@@ -14,6 +14,11 @@ TRANSACTIONAL = frozenset({"innodb", "rocksdb", "tokudb", "ndbcluster"})
 # A TIME may be negative or longer than a day; as ISO text the connector cannot write it and its task ends (tried
 # with Debezium 3.5.0 on MariaDB 10.11).
 NOT_SENT = frozenset({"time"})
+# Of these arrives the bytes of a geometry, in base64.
+GEOMETRY = frozenset({
+    "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
+    "geometrycollection", "geomcollection",
+})  # fmt: skip
 DATES = frozenset({"date", "datetime", "timestamp"})
 SILENT = frozenset({"cascade", "set null", "set default"})
 
@@ -71,12 +76,12 @@ def _columns(table: CapturedTable, there: CatalogueTable, zero_dates: bool) -> I
         column = there.columns.get(name)
         if column is None:
             continue
-        if column.base in NOT_SENT:
+        if column.base in NOT_SENT | GEOMETRY:
             yield Problem(
                 "M230",
                 "error",
-                f"{table.name}: column {name} is of type {column.type}, which the connector cannot send;"
-                " take it out of the mapping",
+                f"{table.name}: column {name} is of type {column.type}, which the connector cannot send"
+                f"{' as text' if column.base in GEOMETRY else ''}; take it out of the mapping",
                 table=table.name,
                 column=name,
             )

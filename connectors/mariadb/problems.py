@@ -11,4 +11,5 @@ MARIADB_PROBLEMS: dict[str, str] = {
     "M238": "the user may not lock tables, keep the marker table, or see foreign keys",
     "M239": "the server's log is kept for a short time only",
     "M240": "the server is MariaDB where the mapping says MySQL, or the other way round",
+    "M242": "the connector cannot read how a table is made, or its changes in the log",
 }

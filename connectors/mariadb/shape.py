@@ -17,6 +17,7 @@ from pymysql.cursors import DictCursor
 from connectors.captured import CapturedTable
 from connectors.mariadb.address import Address
 from connectors.mariadb.server import NOW
+from connectors.mariadb.unread import in_words, unread_of
 from connectors.shape import Shape
 from sync.mapping.lock import SourceLock
 
@@ -48,6 +49,7 @@ def look(
     before = {name: Marks(**one) for name, one in json.loads(marks).items()} if marks else {}
     found: dict[str, Marks] = {}
     silent: dict[str, str] = {}
+    unread: dict[str, str] = {}
     with address.connect() as cursor:
         for row in _read(cursor, tables):
             name, now = str(row["name"]), Marks(int(row["server"]), str(row["made"]))
@@ -61,7 +63,15 @@ def look(
                 found[name] = now
             else:
                 found[name] = Marks(was.server, was.made, seen)
-    return Shape(catalogue, silent, marks=json.dumps({name: asdict(one) for name, one in found.items()}))
+        if catalogue.connector == "mariadb":
+            unread = _unread(cursor, [table for table in tables if table.name in catalogue.tables])
+    marks = json.dumps({name: asdict(one) for name, one in found.items()})
+    return Shape(catalogue, silent, marks=marks, unread=unread)
+
+
+def _unread(cursor: DictCursor, tables: Sequence[CapturedTable]) -> dict[str, str]:
+    found = {table.name: unread_of(cursor, table.schema, table.table) for table in tables}
+    return {name: f"table {name} has changed: {in_words(why)}" for name, why in found.items() if why}
 
 
 def _read(cursor: DictCursor, tables: Sequence[CapturedTable]) -> Sequence[dict[str, Any]]:

@@ -146,7 +146,7 @@ def _read_columns(cursor: DictCursor, tables: Tables, schemas: set[str], mariadb
 
 
 def _type(base: str, declared: str) -> str:
-    return base if base in ("enum", "set") else declared
+    return base if base in ("enum", "set") else declared.partition(" /*")[0]  # so it says COMPRESSED
 
 
 def _is_stored(extra: str) -> bool:

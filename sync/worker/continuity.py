@@ -11,11 +11,10 @@ from sqlalchemy import select, update
 from connectors.captured import CapturedTable, captured
 from connectors.names import names
 from connectors.registration import resnapshot, source_database
-from connectors.shape import drifted
+from connectors.shape import Shape, wrong
 from connectors.topics import Described, Topics
 from sync.apply.progress import Progress, read_progress
 from sync.errors import Fenced
-from sync.mapping.lock import SourceLock
 from sync.settings import Settings
 from sync.state.database import State
 from sync.state.drift import note, of_mapping, tables_called
@@ -69,20 +68,20 @@ def _begin_anew(
     tables = captured(mapping, registered.lock, source)
     # Whatever the tables have been through up to here, the snapshot shows.
     shape = source_database(mapping, source).shape(names(mapping, source), tables, None)
-    without = _drifted(state, registered, source, tables, shape.catalogue)
+    without = _drifted(state, registered, source, tables, shape)
     resnapshot(mapping, source, settings, say, [table for table in tables if table.name not in without])
     _still_due(state, number, epoch, snapshot_due=False, shape_marks=shape.marks)
 
 
 def _drifted(
-    state: State, registered: Registered, source: str, tables: Sequence[CapturedTable], now: SourceLock
+    state: State, registered: Registered, source: str, tables: Sequence[CapturedTable], shape: Shape
 ) -> set[str]:
     """The tables (by their database names) that cannot be read as mapped, those included that only show it now.
 
     Were these found by the next look alone, documents of what the snapshot shows would be written before it.
     """
     lock = registered.lock.sources.get(source) if registered.lock else None
-    found = tables_called(registered, source, drifted(tables, lock, now))
+    found = tables_called(registered, source, wrong(tables, lock, shape))
     with state.write() as connection:
         note(connection, registered.sources[source], found)
         noted = of_mapping(connection, registered.name)

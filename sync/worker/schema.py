@@ -20,7 +20,7 @@ from connectors.captured import CapturedTable, captured
 from connectors.database import Database
 from connectors.names import Names, names
 from connectors.registration import source_database
-from connectors.shape import Shape, drifted
+from connectors.shape import Shape, wrong
 from sync.apply.raising import Raising
 from sync.apply.shapes import note_drift
 from sync.apply.snapshots import Snapshot
@@ -80,7 +80,7 @@ class Schema(Beside):
         one = _Source.of(registered, source)
         shape = one.database.shape(one.names, one.tables, source.shape_marks, source.committed_at)
         lock = registered.lock.sources.get(source.name) if registered.lock else None
-        found = drifted(one.tables, lock, shape.catalogue)
+        found = wrong(one.tables, lock, shape)
         with self._publishing:
             # A backfill has tables published in its own way; what happened meanwhile is found when it has ended.
             if self._is_backfilled(number):

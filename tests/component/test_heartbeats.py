@@ -107,7 +107,7 @@ CONTENTS: Sequence[str] = ("2026-11-22 05:00:00.1+00", "registered", "[1]", '["a
 
 @pytest.mark.parametrize("content", CONTENTS)
 def test_one_that_names_no_other_says_nothing(beating: World, content: str) -> None:
-    """MariaDB's, and those of a connector that an older version registered."""
+    """The row that is made with MariaDB's table, and those of a connector that an older version registered."""
     beat(beating, None, "", content)
     beating.log.commit(("bookings", "u", {**BOOKING, "pnr": "AFTER1"}))
     beat(beating, "two", "three")

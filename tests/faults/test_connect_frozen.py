@@ -12,20 +12,21 @@ import requests
 from tests.faults.test_worker_and_weaviate import SEED, settled_equal
 from tests.stack.conftest import airline
 from tests.support.pipeline import Pipeline, wait_until
+from tests.support.pipeline_mariadb import MariaDBPipeline
 from tests.support.stack import Stack
 from tests.support.traffic import Traffic
 
 pytestmark = pytest.mark.suite  # for its length: a stack of its own with two Connect workers
 
 
-@pytest.fixture
+@pytest.fixture(params=[Pipeline, MariaDBPipeline], ids=lambda each: each.kind)
 def on_two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pipeline]:
     """An airline on a stack of its own with two Connect workers."""
     if request.config.getoption("--stack") == "docker":
         pytest.fail("the Docker stack has one Connect worker: run this on the native one")
     stack = Stack.up(connect_workers=2)
     try:
-        yield from airline(Pipeline(stack, tmp_path))
+        yield from airline(request.param(stack, tmp_path))
     finally:
         stack.down()
 

@@ -6,8 +6,10 @@ import asyncio
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -21,7 +23,12 @@ from connectors.postgres.address import Address
 from connectors.postgres.database import Postgres
 from connectors.topics import Topics
 from sync.state.registry import SOURCE, load
+from tests.faults.conftest import Kept
 from tests.support.pipeline import Pipeline, wait_until
+from tests.support.pipeline_mariadb import MariaDBPipeline
+
+if TYPE_CHECKING:
+    from tests.support.stack import Stack
 
 AGAIN = 60.0  # seconds until everything was read again
 
@@ -82,7 +89,21 @@ def change_unseen(pipeline: Pipeline) -> None:
     pipeline.sql(f"delete from tickets where booking_id in ({two}); delete from bookings where booking_id in ({two})")
 
 
-def test_records_deleted_before_they_were_applied_are_read_again(pipeline: Pipeline) -> None:
+@pytest.fixture(scope="module")
+def kept_on_mariadb(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    with closing(Kept(lambda: MariaDBPipeline(stack, tmp_path_factory.mktemp("airline")))) as holder:
+        yield holder
+
+
+@pytest.fixture(params=["kept", "kept_on_mariadb"], ids=["postgres", "mariadb"])
+def either(request: pytest.FixtureRequest) -> Pipeline:
+    """As ``pipeline``, on each database."""
+    kept: Kept = request.getfixturevalue(request.param)
+    return kept.get(request.session.testsfailed)
+
+
+def test_records_deleted_before_they_were_applied_are_read_again(either: Pipeline) -> None:
+    pipeline = either
     before = epoch(pipeline)
     pipeline.workers[-1].stop()
     applied = Topics(pipeline.env["HEADRACE_KAFKA"]).end(topic(pipeline))
@@ -96,7 +117,8 @@ def test_records_deleted_before_they_were_applied_are_read_again(pipeline: Pipel
 
 
 @pytest.mark.parametrize("running", [False, True], ids=["worker stopped", "worker running"])
-def test_a_topic_that_was_made_anew_is_read_again(pipeline: Pipeline, running: bool) -> None:
+def test_a_topic_that_was_made_anew_is_read_again(either: Pipeline, running: bool) -> None:
+    pipeline = either
     before = epoch(pipeline)
     if not running:
         pipeline.workers[-1].stop()
@@ -213,11 +235,11 @@ def data_directory(pipeline: Pipeline) -> Path:
 
 
 def replace_files(pipeline: Pipeline, source: Path, target: Path) -> None:
-    """Copy PostgreSQL's files from one place to the other while it is stopped."""
-    pipeline.stack.stop("postgres")
+    """Copy the database's files from one place to the other while it is stopped."""
+    pipeline.stack.stop(pipeline.kind)
     shutil.rmtree(target, ignore_errors=True)
     subprocess.run(["cp", "-a", source, target], check=True)
-    pipeline.stack.start("postgres")
+    pipeline.stack.start(pipeline.kind)
 
 
 def wait_for_another_heartbeat(pipeline: Pipeline) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from connectors.connect import Connect
 from connectors.mariadb.marks import CLOCK
 from sync.state.registry import SOURCE
-from tests.faults.test_gaps import AGAIN, change_unseen, epoch, mended
+from tests.faults.test_gaps import AGAIN, change_unseen, epoch, mended, replace_files
 from tests.stack.conftest import airline
 from tests.support.pipeline import Pipeline, wait_until
 from tests.support.pipeline_mariadb import MariaDBPipeline
@@ -57,12 +57,12 @@ def test_a_log_that_was_purged_or_began_anew_is_read_again(pipeline: Pipeline) -
     with Connect(pipeline.env["HEADRACE_CONNECT_URL"]) as connect:
         connect.stop(connector)
         change_unseen(pipeline)
-        (position,) = pipeline.query(f"select @@global.{LAST[pipeline.kind]}")[0]
+        last = number(pipeline)
         pipeline.sql(RESET[pipeline.kind])
         pipeline.sql("flush binary logs; flush binary logs")  # it has as many files as the old one, too
         # The log that began anew has soon more transactions than the old one had, numbered alike.
-        more = int(position.rpartition("-")[2]) + 50
-        pipeline.sql("; ".join(f"update flights set gate = {number} where flight_id = 1" for number in range(more)))
+        gates = range(last + 50)
+        pipeline.sql("; ".join(f"update flights set gate = {gate} where flight_id = 1" for gate in gates))
         connect.resume(connector)
     mended(pipeline, before)
 
@@ -77,6 +77,41 @@ def test_a_server_that_was_restarted_goes_on_with_the_same_log(pipeline: Pipelin
     pipeline.wait(AGAIN)
     pipeline.assert_equal()
     assert epoch(pipeline) == before
+
+
+def test_a_restored_server_is_found_though_its_transactions_have_the_numbers_of_those_applied(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """Restored and written to while nothing else runs: the connector skips what it takes for known."""
+    before = epoch(pipeline)
+    where, copy = Path(pipeline.query("select @@datadir")[0][0]), tmp_path / "copy"
+    replace_files(pipeline, where, copy)
+    pipeline.sql("update bookings set total_amt = total_amt + 7 where booking_id <= 60")  # the restore undoes it
+    last = heartbeat(pipeline)
+    wait_until("another heartbeat", lambda: heartbeat(pipeline) != last)
+    pipeline.wait(AGAIN)
+    applied = number(pipeline)
+    pipeline.workers[-1].stop()
+    pipeline.stack.stop("connect")
+    replace_files(pipeline, copy, where)
+    change_unseen(pipeline)
+    for gate in range(applied - number(pipeline) + 50):
+        pipeline.sql(f"update flights set gate = {gate} where flight_id = 1")
+    pipeline.stack.start("connect")
+    pipeline.start_worker()
+    mended(pipeline, before)
+
+
+def heartbeat(pipeline: Pipeline) -> str | None:
+    with pipeline.state.read() as connection:
+        found: str | None = connection.execute(select(SOURCE.c.heartbeat)).scalar_one()
+        return found
+
+
+def number(pipeline: Pipeline) -> int:
+    """That of the server's last transaction."""
+    (position,) = pipeline.query(f"select @@global.{LAST[pipeline.kind]}")[0]
+    return int(position.rpartition("-")[2])
 
 
 def purge(pipeline: Pipeline) -> None:
