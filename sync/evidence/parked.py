@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from sync.state.registry import DEAD_LETTER, DOCUMENT, LEDGER, TYPE
 
@@ -113,35 +113,12 @@ def parked(
 
     ``all_``: those too that were discarded. One that is named is found in either case.
     """
-    mine = (LEDGER.c.type_id == DOCUMENT.c.type_id, LEDGER.c.key == DOCUMENT.c.key)
-    other = LEDGER.c.outcome.not_in(("parked", "discarded"))
-    settled = select(func.coalesce(func.max(LEDGER.c.id), 0)).where(*mine, other)
-    in_vain = (*mine, LEDGER.c.outcome == "parked", LEDGER.c.id > settled.correlate(DOCUMENT).scalar_subquery())
-    since = select(func.min(LEDGER.c.written_at)).where(*in_vain).correlate(DOCUMENT).scalar_subquery()
-    attempts = select(func.count()).select_from(LEDGER).where(*in_vain).correlate(DOCUMENT).scalar_subquery()
-    statement = (
-        select(
-            TYPE.c.mapping,
-            TYPE.c.name,
-            DOCUMENT.c.key,
-            DOCUMENT.c.parked,
-            since.label("since"),
-            DOCUMENT.c.parked_at,
-            attempts.label("attempts"),
-            DOCUMENT.c.discarded,
-            DOCUMENT.c.discarded_by,
-            DOCUMENT.c.discarded_at,
-        )
-        .join(TYPE, TYPE.c.id == DOCUMENT.c.type_id)
-        .where(DOCUMENT.c.parked.is_not(None) if all_ or document is not None else PARKED)
-        .order_by(DISCARDED, TYPE.c.mapping, TYPE.c.name, DOCUMENT.c.id)
-        .limit(limit)
-    )
+    statement = _with_ledger().where(DOCUMENT.c.parked.is_not(None) if all_ or document is not None else PARKED)
     if mapping is not None:
         statement = statement.where(TYPE.c.mapping == mapping)
     if document is not None:
         statement = statement.where(DOCUMENT.c.type_id == document[0], DOCUMENT.c.key == document[1])
-    for row in connection.execute(statement):
+    for row in connection.execute(statement.limit(limit)):
         since_seconds = row.since / 1e6 if row.since else None
         yield Parked(
             row.mapping,
@@ -155,3 +132,29 @@ def parked(
             row.discarded_by,
             row.discarded_at,
         )
+
+
+def _with_ledger() -> Select[Any]:
+    """Documents that are set aside, with what the ledger says of them; those in the way first."""
+    mine = (LEDGER.c.type_id == DOCUMENT.c.type_id, LEDGER.c.key == DOCUMENT.c.key)
+    other = LEDGER.c.outcome.not_in(("parked", "discarded"))
+    settled = select(func.coalesce(func.max(LEDGER.c.id), 0)).where(*mine, other)
+    in_vain = (*mine, LEDGER.c.outcome == "parked", LEDGER.c.id > settled.correlate(DOCUMENT).scalar_subquery())
+    since = select(func.min(LEDGER.c.written_at)).where(*in_vain).correlate(DOCUMENT).scalar_subquery()
+    attempts = select(func.count()).select_from(LEDGER).where(*in_vain).correlate(DOCUMENT).scalar_subquery()
+    return (
+        select(
+            TYPE.c.mapping,
+            TYPE.c.name,
+            DOCUMENT.c.key,
+            DOCUMENT.c.parked,
+            since.label("since"),
+            DOCUMENT.c.parked_at,
+            attempts.label("attempts"),
+            DOCUMENT.c.discarded,
+            DOCUMENT.c.discarded_by,
+            DOCUMENT.c.discarded_at,
+        )
+        .join(TYPE, TYPE.c.id == DOCUMENT.c.type_id)
+        .order_by(DISCARDED, TYPE.c.mapping, TYPE.c.name, DOCUMENT.c.id)
+    )
