@@ -29,7 +29,7 @@ AGAIN = frozenset({409, 500, 502, 503, 504})
 REASON = 500  # characters of a failure's reason
 # The statement itself may hold anything: only the table is named.
 _UNREAD = re.compile(
-    r"DDL statement couldn't be parsed.*?with the statement '\s*(?:create|alter)(?:\s+(?:or\s+replace|online|ignore))*"
+    r"DDL statement couldn't be parsed.*?with the statement '\s*(create|alter)(?:\s+(?:or\s+replace|online|ignore))*"
     r"\s+table\s+(?:if\s+(?:not\s+)?exists\s+)?((?:`(?:[^`]|``)*`|[\w$]+)(?:\.(?:`(?:[^`]|``)*`|[\w$]+))?)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -114,11 +114,21 @@ class Status(NamedTuple):
         return next((words for said, words in _LOST.items() for trace in traces if said in trace), None)
 
     @property
+    def unmade(self) -> str | None:
+        """The table, by its own name, that no snapshot gets past: the task cannot read how it is made."""
+        found = self._unread() if self.failed else None
+        return found[2].rpartition("`.`")[2].strip("`") if found and found[1].lower() == "create" else None
+
+    def _unread(self) -> re.Match[str] | None:
+        traces = (self.trace, *(task.trace for task in self.tasks))
+        return next((found for trace in traces if (found := _UNREAD.search(trace))), None)
+
+    @property
     def reason(self) -> str:
         """What the first trace ends in: its last `Caused by`, without the exceptions' class names."""
         traces = [self.trace, *(task.trace for task in self.tasks)]
-        if made := next((found for trace in traces if (found := _UNREAD.search(trace))), None):
-            return f"it cannot read how table {made[1].replace('`', '')} is made, or a statement about it"
+        if made := self._unread():
+            return f"it cannot read how table {made[2].replace('`', '')} is made, or a statement about it"
         lines = next((trace.strip().splitlines() for trace in traces if trace.strip()), [])
         causes = [line for line in lines if line.startswith("Caused by:")] or lines[:1]
         return _CLASS_NAMES.sub("", causes[-1])[:REASON] if causes else "it gives no reason"

@@ -28,6 +28,7 @@ from connectors.topics import Topics
 from sync.apply.snapshots import Snapshot
 from sync.errors import HeadraceError, SourceError
 from sync.settings import Settings
+from sync.state import drift
 from sync.state.database import State
 from sync.state.registry import SOURCE, applied, load
 from sync.worker.beside import Beside, each
@@ -168,6 +169,8 @@ class Connectors(Beside):
             if status is None or (not failed and (not status.running or reading or silent < SILENT_AFTER)):
                 return
             if reason := database.lost(own) or status.lost:
+                if status.unmade and not source.loaded:
+                    self._leave_out(source, status.unmade)
                 self._gap(source, reason)
                 seen.since = now
                 return
@@ -181,6 +184,22 @@ class Connectors(Beside):
                 connect.restart(own.connector)
             else:
                 self._gap(source, f"connector {own.connector} says RUNNING and has sent nothing for {silent:.0f} s")
+
+    def _leave_out(self, source: Any, name: str) -> None:
+        """A table that the connector cannot read ends each snapshot: it is parked, and the next one goes without it.
+
+        `Schema` finds nothing wrong with it, and so lets it be tried again, later each time.
+        """
+        with self._state.write() as connection:
+            tables = load(connection, source.mapping).tables_of(source.name)
+            why = "has changed: the connector cannot read how it is made"
+            found = {
+                table.name: f"table {table.database_name} {why}"
+                for table in tables
+                if table.database_name.rpartition(".")[2] == name
+            }
+            for table in drift.note(connection, source.id, found):
+                self._say(f"{source.mapping}.{source.name}: {found[table]}; documents that read it are parked")
 
     def _gap(self, source: Any, reason: str) -> None:
         note_gap(self._state, source.id, reason, source.epoch)

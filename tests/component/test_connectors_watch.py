@@ -11,7 +11,8 @@ from connectors.connect import Status, Task
 from connectors.positions import Look
 from sync.errors import KafkaUnreachable, SourceUnreachable
 from sync.settings import Settings
-from sync.state.registry import forget
+from sync.state import drift
+from sync.state.registry import SOURCE, forget
 from sync.worker import connectors
 from sync.worker.connectors import AT_MOST_EVERY, EXAMINE_EVERY, SILENT_AFTER, Connectors
 from tests.support.airline import first_rows
@@ -171,6 +172,28 @@ def test_one_whose_offset_the_database_no_longer_has_is_a_gap_and_not_started_ag
     watch.look(5)
     assert fakes.restarts == []
     assert len(fakes.gaps) == 1
+
+
+def test_a_table_that_ends_each_snapshot_is_left_out_of_the_next_one(
+    watch: Connectors, fakes: Fakes, world: World
+) -> None:
+    fakes.failed = True
+    fakes.trace = "DDL statement couldn't be parsed. Please … with the statement 'CREATE TABLE `bookings` (\n `x` odd"
+    watch.look(0)
+    watch.look(5)  # the gap; that was of a statement, or of a snapshot which somebody asked for
+
+    def noted() -> dict[str, str]:
+        with world.state.read() as connection:
+            return drift.of_mapping(connection, world.applier.registered.name)
+
+    assert noted() == {}
+    with world.state.write() as connection:
+        connection.execute(SOURCE.update().values(snapshot_due=False, loaded=False))
+    watch.look(10)
+    watch.look(15)
+    assert list(noted()) == ["bookings"]
+    assert "the connector cannot read how it is made" in noted()["bookings"]
+    assert len(fakes.gaps) >= 2
 
 
 def test_one_that_was_started_again_and_then_fails_for_good_is_a_gap_at_once(watch: Connectors, fakes: Fakes) -> None:
