@@ -54,7 +54,7 @@ class Databases:
 def test_connectors(world: TwoMappings, monkeypatch: pytest.MonkeyPatch) -> None:
     databases = Databases(monkeypatch, connectors)
     monkeypatch.setattr(connectors, "Topics", lambda _: SimpleNamespace(end=lambda _: 0))
-    status = SimpleNamespace(failed=True, running=False, lost=None)
+    status = SimpleNamespace(failed=True, running=False, lost=None, unmade=None)
     connect = SimpleNamespace(status=lambda _: status)
     monkeypatch.setattr(connectors, "Connect", lambda *_, **__: nullcontext(connect))
     gaps = list[str]()
