@@ -209,7 +209,7 @@ def running(world: TwoMappings, monkeypatch: pytest.MonkeyPatch) -> Running:
     monkeypatch.setattr(serving, "LOOK_AGAIN", 0.01)
     monkeypatch.setattr(service, "LOOK_FOR_MAPPINGS", 0.01)
     monkeypatch.setattr(continuity, "Topics", _Topics)
-    monkeypatch.setattr(continuity, "drifted", lambda *_: {})
+    monkeypatch.setattr(continuity, "wrong", lambda *_: {})
     monkeypatch.setattr(continuity, "resnapshot", lambda *_: None)
     monkeypatch.setattr(continuity, "source_database", lambda mapping, _: made.databases[mapping.name])
 
