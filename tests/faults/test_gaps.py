@@ -74,8 +74,11 @@ def mended(pipeline: Pipeline, before: int) -> None:
             called.add(state)
         return number > before and loaded and state == "fresh"
 
-    wait_until("a new epoch", lambda: progress()[0] > before, AGAIN)
-    wait_until("the new snapshot", read_again, AGAIN)
+    try:
+        wait_until("a new epoch", lambda: progress()[0] > before, AGAIN)
+        wait_until("the new snapshot", read_again, AGAIN)
+    except AssertionError as exc:
+        raise AssertionError(f"{exc}; {_source(pipeline)}; {pipeline.whereabouts()}; {pipeline._worker()}") from exc
     assert called
     assert "fresh" not in called
     pipeline.wait(AGAIN)
