@@ -240,7 +240,9 @@ def _clean(value: Any, depth: int = 0) -> Any:
         if depth > _DEEPEST:
             raise RecursionError("a JSON value of more than 100 levels")
         if isinstance(value, dict):
-            return {_clean(str(name)): _clean(part, depth + 1) for name, part in value.items()}
+            # As the state keeps it: what has not been there yet (`headrace show`) reads in the same order.
+            parts = {_clean(str(name)): _clean(part, depth + 1) for name, part in value.items()}
+            return {name: parts[name] for name in sorted(parts)}
         return [_clean(part, depth + 1) for part in value]
     if value is None or isinstance(value, bool):
         return value
@@ -255,7 +257,7 @@ def _clean(value: Any, depth: int = 0) -> Any:
 
 def _fields(fields: tuple[str, ...]) -> Read:
     """Only these paths of a JSON column, by path: ``{"address.city": "Rome"}``."""
-    paths = [(path, path.split(".")) for path in fields]
+    paths = [(path, path.split(".")) for path in sorted(fields)]
 
     def read(value: Any) -> Any:
         document = _json(value)

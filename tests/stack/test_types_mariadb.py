@@ -58,7 +58,7 @@ READ = {
     "datetime(6)": ("'2026-04-02 10:15:00.123456'", "2 April 2026, 10:15 UTC"),
     "timestamp": ("'2026-04-02 10:15:00'", "2 April 2026, 10:15 UTC"),
     "year": ("2026", "2026"),
-    "json": ("""'{"n": 3, "city": "Rome"}'""", "n 3, city Rome"),
+    "json": ("""'{"n": 3, "city": "Rome"}'""", "city Rome, n 3"),
     "varchar(9) default (concat('a', 'b'))": ("default", "ab"),
     "int as (7 * 2) virtual": ("default", "14"),
     "int as (7 * 3) stored": ("default", "21"),
@@ -161,8 +161,8 @@ def test_every_type_reads_as_the_page_says_from_snapshot_and_log_and_in_show(dat
     database.sql(f"{insert} (3, {values}); update bookings set id = 4 where id = 1; {insert} (1, {values})")
     database.wait()
     found = {key: text.split("\n", 1)[1].strip() for (key, _), text in database.objects().items()}
-    # A sequence counts on.
-    found = {key: re.sub(r"(c\d+)=1?\d\d\d;$", r"\1=1;", text) for key, text in found.items()}
+    for name in (name for name, type_ in columns.items() if "nextval" in type_):  # it counts on
+        found = {key: re.sub(rf"{name}=\d+;", f"{name}=1;", text) for key, text in found.items()}
     assert found == dict.fromkeys(("1", "3", "4"), shown)
 
 

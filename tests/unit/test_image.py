@@ -118,6 +118,14 @@ def test_json_holds_nothing_that_cannot_be_stored() -> None:
     assert orjson.loads(orjson.dumps(stored)) == {"lone": "?", "huge": "1180591620717411303424", "far": "Infinity"}
 
 
+def test_json_stands_in_the_order_in_which_the_state_gives_it_back() -> None:
+    """So that `headrace show`, which asks the database, reads as what is written."""
+    seen_now = seen(table({}, "json"), '{"n": 3, "city": {"zip": 1, "name": "Rome"}}')
+    assert json.dumps(seen_now) == '{"city": {"name": "Rome", "zip": 1}, "n": 3}'
+    listed = seen(table({"fields": {"n": "n", "city": "city"}}, "json"), '{"n": 3, "city": "Rome"}')
+    assert json.dumps(listed) == '{"city": "Rome", "n": 3}'
+
+
 def test_a_json_column_that_holds_no_json_is_kept_as_text() -> None:
     assert seen(table({}, "json"), "{broken") == "{broken"
 
