@@ -227,7 +227,7 @@ def test_unregistering_leaves_nothing_and_may_be_done_again(source: Source) -> N
     assert source.left() == {"connector": True, **INSIDE, "topics": [own.topic]}
     removal = unregister(source.mapping, source.settings)
     assert removal.clean
-    assert len(removal.done) == 5
+    assert len(removal.done) == 6
     assert source.left() == NOTHING
     again = unregister(source.mapping, source.settings)
     assert (again.clean, again.done) == (True, [])

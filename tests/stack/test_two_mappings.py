@@ -27,7 +27,7 @@ def first(stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
     made = Pipeline(stack, tmp_path)
     address = made.url.rpartition("@")[2]
     made.env["AIRLINE_URL"] = f"postgresql://{ROLE}:{PASSWORD.replace(' ', '%20')}@{address}"
-    made.env["SECOND_URL"] = made.url.replace(made.name, f"{made.name}_second")  # for the worker of both
+    made.env["SECOND_URL"] = made.url.replace(made.name, f"{made.name}second")  # for the worker of both
     administer(made, f"create role {ROLE} superuser login password '{PASSWORD}'")
     try:
         yield from airline(made)
@@ -39,7 +39,7 @@ def first(stack: Stack, tmp_path: Path) -> Iterator[Pipeline]:
 def second(first: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """Another database and mapping in the same state, served by the first one's worker."""
     made = Pipeline(first.stack, tmp_path_factory.mktemp("second"), state_url=first.env["HEADRACE_STATE_URL"])
-    made.name, made.url = f"{first.name}_second", first.env["SECOND_URL"]
+    made.name, made.url = f"{first.name}second", first.env["SECOND_URL"]
     made.mapping_text = first.mapping_text.replace(first.name, made.name).replace("AIRLINE_URL", "SECOND_URL")
     made.file, made.env, made.workers = made.directory / "second.yml", first.env, first.workers
     made.create_database()
