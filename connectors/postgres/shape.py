@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 
 from connectors.captured import CapturedTable
 from connectors.names import Names
-from connectors.postgres import publication
+from connectors.postgres import heartbeat, publication
 from connectors.postgres.address import Address
 from connectors.postgres.catalogue import as_locked
 from connectors.postgres.tables import read_tables
@@ -68,8 +68,14 @@ def look(address: Address, names: Names, tables: Sequence[CapturedTable], marks:
         there = [table for table in tables if table.name in now]
         mend = publication.differs(connection, names, there, known)
         kept_back = publication.kept_back(connection, names, there, known)
+        beats = heartbeat.table(names)
+        beaten = beats.look(connection) is not None
     before = {name: Marks(**one) for name, one in json.loads(marks).items()} if marks else {}
     silent = {name: f"table {name} was not published for a while" for name in kept_back}
+    if not beaten:
+        # Nobody knows what happened to the log meanwhile. And Debezium beats no more until it is started anew: it does
+        # not roll back the transaction in which a query failed.
+        silent[str(beats)] = f"table {beats} is gone, by which a restored database is noticed"
     for table in there:
         if (was := before.get(table.name)) and (reason := unsaid(table, was, now[table.name])):
             silent.setdefault(table.name, reason)

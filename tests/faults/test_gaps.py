@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import requests
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 from sqlalchemy import select
@@ -174,6 +175,7 @@ def test_a_database_restored_to_an_earlier_point_is_found_and_everything_is_read
         pipeline.sql("select pg_switch_wal()")
         pipeline.sql("update flights set status_cd = 'CX'")
     pipeline.wait(AGAIN)
+    wait_until("Connect to store how far it is", lambda: _stored(pipeline) >= _applied(pipeline))
     replace_files(pipeline, copy, where)
     mended(pipeline, before)
 
@@ -243,6 +245,17 @@ def replace_files(pipeline: Pipeline, source: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     subprocess.run(["cp", "-a", source, target], check=True)
     pipeline.stack.start(pipeline.kind)
+
+
+def _applied(pipeline: Pipeline) -> int:
+    return int(json.loads(_source(pipeline).database_position)[0])
+
+
+def _stored(pipeline: Pipeline) -> int:
+    """The offset from which the connector would go on; without one it would take a snapshot by itself."""
+    where = f"{pipeline.env['HEADRACE_CONNECT_URL']}/connectors/{_names(pipeline).connector}/offsets"
+    found = requests.get(where, timeout=10).json()["offsets"]
+    return max((one["offset"].get("lsn_commit") or 0 for one in found), default=0)
 
 
 def wait_for_another_heartbeat(pipeline: Pipeline) -> None:
