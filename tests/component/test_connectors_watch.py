@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from connectors.connect import Status, Task
 from connectors.positions import Look
+from connectors.status import Status, Task
 from sync.errors import KafkaUnreachable, SourceUnreachable
 from sync.settings import Settings
 from sync.state import drift

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from connectors.connect import Connect, Status, Task
+from connectors.connect import Connect
+from connectors.status import Status, Task
 from sync.errors import ConnectError, ConnectorFailed, ConnectRefused, ConnectUnreachable
 
 Answer = tuple[int, Any]  # status, and a body: bytes go as they are, None is empty, anything else becomes JSON
