@@ -99,3 +99,21 @@ def test_a_parked_document_is_built_when_its_row_is_mended(notes: Pipeline) -> N
     notes.wait()
     assert notes.statuses()["booking"].parked == 0
     assert notes.objects()["7", 0].endswith("alpha")
+
+
+def test_a_large_value_that_did_not_change_is_kept_though_the_log_does_not_say_it_again(notes: Pipeline) -> None:
+    """PostgreSQL leaves out what it stores beside the row, and Debezium sends a placeholder for it."""
+    notes.sql("alter table bookings alter column body set storage external")
+    words = [f"word{number}" for number in range(500)]
+    notes.sql(f"insert into bookings (id, body, amount, code) values (21, '{' '.join(words)}', 1, 'A')")
+    notes.wait()
+    before = whole_text(notes, "21")
+    assert set(words) <= set(before.split())
+    notes.sql("update bookings set amount = 2 where id = 21")
+    notes.wait()
+    assert whole_text(notes, "21") == before.replace("| 1 EUR |", "| 2 EUR |") != before
+
+
+def whole_text(notes: Pipeline, key: str) -> str:
+    """A document's chunks one after the other."""
+    return " ".join(text for (one, _), text in sorted(notes.objects().items()) if one == key)
